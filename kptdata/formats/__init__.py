@@ -1,0 +1,168 @@
+"""Files to datasets and back: one table of formats, sniffing, reading, writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kptdata._plugins import Table
+from kptdata.dataset import PoseDataset
+from kptdata.errors import DatasetError, FileError, FormatError
+from kptdata.formats.base import Sniff, WriteReport, require_file
+from kptdata.schema import Schema, load_schema
+
+__all__ = ["FORMATS", "Sniff", "WriteReport", "read", "read_all", "sniff", "write", "write_all"]
+
+FORMATS: Table[ModuleType] = Table(
+    "format",
+    {
+        "coco": "kptdata.formats.coco",
+        "coco_results": "kptdata.formats.coco_results",
+        "mpii": "kptdata.formats.mpii",
+        "mpii_hrnet": "kptdata.formats.mpii_hrnet",
+        "mpii_h5": "kptdata.formats.mpii_h5",
+    },
+)
+"""Name -> module; more through the entry-point group ``kptdata.formats``."""
+
+
+def sniff(path: str | Path) -> str:
+    """Return the name of the format that a file is in.
+
+    Raises:
+        FileError: the file is missing or empty.
+        FormatError: no format claims it, or two claim it equally; all reasons are given.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        require_file(path)
+    verdicts = {name: FORMATS.load(name).sniff(path) for name in FORMATS}
+    ranked = sorted(verdicts.items(), key=lambda item: -item[1].confidence)
+    (best, verdict), others = ranked[0], ranked[1:]
+    if verdict.confidence <= 0:
+        raise FormatError(
+            "no known format claims this file",
+            path=path,
+            found="; ".join(f"{name}: {', '.join(v.reasons)}" for name, v in ranked if v.reasons),
+            fix=f"name the format: {', '.join(FORMATS)}",
+        )
+    ties = [(n, v) for n, v in others if v.confidence >= verdict.confidence]
+    if ties:
+        claims = "; ".join(f"{n}: {', '.join(v.reasons)}" for n, v in [(best, verdict), *ties])
+        raise FormatError(
+            "several formats claim this file", path=path, found=claims, fix="name one of them"
+        )
+    return best
+
+
+def read(
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002 - the public name
+    schema: str | Path | Schema | None = None,
+    images: str | Path | None = None,
+    **options: Any,
+) -> PoseDataset:
+    """Read a file that holds one skeleton.
+
+    Args:
+        path: the annotation file.
+        format: its format; sniffed if not given. A given format always wins.
+        schema: the keypoint schema, by name, path or value; from the file if it names its points.
+        images: folder of the images, for sizes and other facts that only they hold.
+        **options: what the format's own module takes.
+
+    Raises:
+        FileError: the file cannot be read.
+        FormatError: it is not in the format; several skeletons are in it (use `read_all`).
+        UnknownNameError: no such format or schema.
+    """
+    found = read_all(path, format=format, schema=schema, images=images, **options)
+    if len(found) != 1:
+        held = ", ".join(f"{ds.schema.name} ({len(ds)} instances)" for ds in found)
+        raise FormatError(
+            f"the file holds {len(found)} skeletons",
+            path=path,
+            expected="one",
+            found=held,
+            fix="use kptdata.read_all, or choose one by --category",
+        )
+    return found[0]
+
+
+def read_all(
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002 - the public name
+    schema: str | Path | Schema | None = None,
+    images: str | Path | None = None,
+    **options: Any,
+) -> tuple[PoseDataset, ...]:
+    """Read a file into one dataset per skeleton; arguments and errors as for `read`."""
+    module = FORMATS.load(format or sniff(path))
+    chosen = schema if schema is None or isinstance(schema, Schema) else load_schema(schema)
+    folder = None if images is None else Path(images)
+    if folder is not None and not folder.is_dir():
+        raise FileError("no such folder of images", path=folder, fix="check --images")
+    datasets: tuple[PoseDataset, ...] = module.read_all(
+        Path(path), schema=chosen, images=folder, **options
+    )
+    return datasets
+
+
+def write(
+    dataset: PoseDataset,
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002 - the public name
+    strict: bool = False,
+    **options: Any,
+) -> WriteReport:
+    """Write one dataset; see `write_all`."""
+    return write_all([dataset], path, format=format, strict=strict, **options)
+
+
+def write_all(
+    datasets: Sequence[PoseDataset],
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002 - the public name
+    strict: bool = False,
+    **options: Any,
+) -> WriteReport:
+    """Write datasets into one file, interleaved by their `order`.
+
+    Args:
+        datasets: what to write; one per skeleton.
+        path: where to; moved into place when complete.
+        format: by default the only one with the name's suffix.
+        strict: refuse, before the first byte, if anything would be lost.
+        **options: what the format's own module takes.
+
+    Returns:
+        What was written, lost and invented, with counts.
+
+    Raises:
+        FormatError: something would be lost under `strict`; the suffix does not tell the format.
+        FileError: the file cannot be written.
+        DatasetError: there is nothing to write, or the format cannot hold such a dataset at all.
+    """
+    if not datasets:
+        raise DatasetError("write: no dataset given")
+    module = FORMATS.load(format or _format_of(Path(path)))
+    report: WriteReport = module.write_all(tuple(datasets), Path(path), strict=strict, **options)
+    return report
+
+
+def _format_of(path: Path) -> str:
+    claims = [n for n in FORMATS if any(path.name.endswith(s) for s in FORMATS.load(n).SUFFIXES)]
+    if len(claims) == 1:
+        return claims[0]
+    raise FormatError(
+        "the name does not tell the format",
+        path=path,
+        found=f"{path.suffix or 'no suffix'}: {', '.join(claims) or 'no format'} would do",
+        fix=f"name the format: {', '.join(FORMATS)}",
+    )

@@ -1,0 +1,211 @@
+"""What every format module shares: sniffing verdicts, reports, careful reading, atomic writing.
+
+A format is one module with
+
+* ``TITLE``, ``SUFFIXES``, ``LOSSES`` (loss -> sentence: what the format cannot hold),
+* ``sniff(path) -> Sniff``,
+* ``read_all(path, *, schema=None, images=None, **options) -> tuple[PoseDataset, ...]``,
+* ``write_all(datasets, path, *, strict=False, **options) -> WriteReport``.
+
+Reading drops nothing. Writing counts, under a key of ``LOSSES``, each value that it cannot hold.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from kptdata.errors import FileError, FormatError
+
+__all__ = [
+    "Sniff",
+    "WriteReport",
+    "atomic_write",
+    "read_bytes",
+    "read_head",
+    "refuse_losses",
+    "require_file",
+]
+
+_GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+_NO_COUNTS: Mapping[str, int] = MappingProxyType({})
+
+
+class Sniff(NamedTuple):
+    """How sure a format is that a file is its own, from 0 (no) to 1 (certain), and why."""
+
+    confidence: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WriteReport:
+    """What a writer did.
+
+    Attributes:
+        path: the file or folder that was written.
+        format: the format's name.
+        instances: how many instances were written.
+        lost: key of the format's ``LOSSES`` -> number of values that the file cannot hold.
+        invented: what -> number of values that the source did not state and the format requires.
+        meaning: loss -> sentence, for printing.
+    """
+
+    path: Path
+    format: str
+    instances: int
+    lost: Mapping[str, int] = field(default=_NO_COUNTS)
+    invented: Mapping[str, int] = field(default=_NO_COUNTS)
+    meaning: Mapping[str, str] = field(default=MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        for name in ("lost", "invented"):
+            counts = {key: int(n) for key, n in getattr(self, name).items() if n}
+            object.__setattr__(self, name, MappingProxyType(counts))
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.instances} instances as {self.format}"]
+        lines += [f"  lost {n}: {self.meaning.get(key, key)}" for key, n in self.lost.items()]
+        lines += [f"  invented {n}: {key}" for key, n in self.invented.items()]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the report as plain JSON-ready values."""
+        return {
+            "path": str(self.path),
+            "format": self.format,
+            "instances": self.instances,
+            "lost": dict(self.lost),
+            "invented": dict(self.invented),
+        }
+
+
+def require_file(path: str | Path) -> Path:
+    """Return `path` as a Path to a file that is there and not empty.
+
+    Raises:
+        FileError: it is missing, a folder or empty.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FileError("is a folder", path=path, expected="a file", fix="name a file in it")
+    if not path.exists():
+        parent = path.parent
+        fix = (
+            "check the spelling"
+            if parent.is_dir()
+            else f"the folder {parent} does not exist either"
+        )
+        raise FileError("no such file", path=path, fix=fix)
+    if path.is_file() and path.stat().st_size == 0:
+        raise FileError("the file is empty", path=path, fix="export or download it again")
+    return path
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read a whole file, unpacking gzip.
+
+    Raises:
+        FileError: the file is missing, a folder, empty, unreadable, or its gzip stream is damaged.
+        FormatError: the text begins with a byte-order mark.
+    """
+    path = require_file(path)
+    try:
+        data = path.read_bytes()
+        if data[:2] == _GZIP:
+            data = gzip.decompress(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise FileError(
+            f"damaged gzip: {error}", path=path, fix="compress or download it again"
+        ) from None
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror or error}", path=path) from None
+    if data[:3] == _BOM:
+        raise FormatError(
+            "the file begins with a UTF-8 byte-order mark",
+            path=path,
+            place="byte 0",
+            expected="plain UTF-8",
+            found="EF BB BF",
+            fix="save it as UTF-8 without BOM",
+        )
+    return data
+
+
+def read_head(path: Path, size: int = 65536) -> bytes:
+    """Read the first `size` bytes, unpacking gzip; empty if that cannot be done."""
+    with suppress(OSError, EOFError, zlib.error), path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+        file.seek(0)
+        if not packed:
+            return file.read(size)
+        with gzip.open(file) as unpacked:
+            return unpacked.read(size)
+    return b""
+
+
+def refuse_losses(
+    path: str | Path, lost: Mapping[str, int], meaning: Mapping[str, str], *, strict: bool
+) -> None:
+    """Before the first byte: under ``strict``, any loss is an error.
+
+    Raises:
+        FormatError: something would be lost; all losses are listed with their counts.
+    """
+    found = {key: n for key, n in lost.items() if n}
+    if strict and found:
+        listed = "; ".join(f"{meaning.get(key, key)} ({n})" for key, n in found.items())
+        raise FormatError(
+            f"writing would lose: {listed}",
+            path=path,
+            fix="write without --strict or to another format",
+        )
+
+
+def atomic_write(path: str | Path, chunks: Iterable[bytes]) -> None:
+    """Write `chunks` beside `path` and move the file into place; on any error nothing is left.
+
+    A name that ends in ``.gz`` is compressed, without a time stamp.
+
+    Raises:
+        FileError: the folder is missing or not writable, the disk is full, or `path` is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FileError("is a folder", path=path, expected="a file name to write")
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            if path.suffix == ".gz":
+                with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+                    packed.writelines(chunks)
+            else:
+                file.writelines(chunks)
+        _give_usual_mode(temporary)
+        Path(temporary).replace(path)
+        temporary = None
+    except OSError as error:
+        fix = "create the folder first" if not path.parent.is_dir() else None
+        raise FileError(
+            f"cannot be written: {error.strerror or error}", path=path, fix=fix
+        ) from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _give_usual_mode(path: str) -> None:
+    """Give a temporary file, made private, the mode that a newly created file has."""
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(path).chmod(0o666 & ~mask)

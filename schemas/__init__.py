@@ -1,0 +1,1 @@
+"""Import name of the schema files in `schemas/`: data, one TOML file per keypoint schema."""
