@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import array_namespace, device, is_torch_array
 
 from kptdata.errors import ArrayError
 
-__all__ = ["Array", "check_array", "gather"]
+__all__ = ["Array", "asarray_like", "check_array", "gather"]
 
 Array = TypeVar("Array", bound=Any)
 
@@ -21,6 +21,7 @@ _KINDS = {
     "bool": ("bool",),
     "int": ("integral",),
     "number": ("real floating", "integral"),
+    "any": ("real floating", "integral", "bool"),
 }
 
 
@@ -32,7 +33,7 @@ def check_array(name: str, array: Any, shape: str | Sequence[int], kind: str = "
         array: a NumPy array or torch tensor.
         shape: a tuple of sizes, or text such as ``"(..., K, 2)"``: letters match any size,
             numbers only themselves, a leading ``...`` any number of axes.
-        kind: ``real`` (floating), ``bool``, ``int`` or ``number`` (floating or integer).
+        kind: ``real`` (floating), ``bool``, ``int``, ``number`` (floating or integer) or ``any``.
 
     Raises:
         ArrayError: the message names the argument, what was expected and what was found.
@@ -68,13 +69,23 @@ def _fits(found: tuple[int, ...], expected: str | Sequence[int]) -> bool:
     )
 
 
+def asarray_like(values: Any, array: Array) -> Array:
+    """Turn `values`, numbers or an array, into an array of the kind, type and device of `array`."""
+    if is_torch_array(values):  # torch.asarray warns about a tensor with a gradient
+        moved: Any = values.to(dtype=array.dtype, device=array.device)
+        return moved
+    return array_namespace(array).asarray(values, dtype=array.dtype, device=device(array))
+
+
 def gather(array: Array, index: Array, axis: int = -1) -> Array:
     """Pick `index` along `axis`; both have the same number of axes, like ``take_along_axis``.
 
     The compatibility layer's own version pins the batch size under ``torch.export``.
     """
     if is_torch_array(array):
-        return array.gather(axis, index)
+        picked: Any = array.gather(axis, index)
+        return picked
     import numpy as np
 
-    return np.take_along_axis(array, index, axis)
+    taken: Any = np.take_along_axis(array, index, axis)
+    return taken
