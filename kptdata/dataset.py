@@ -107,7 +107,7 @@ class PoseDataset:
     points: Mapping[str, NDArray[np.float64]] = field(default=_NONE)
     numbers: Mapping[str, NDArray[Any]] = field(default=_NONE)
     extras: Mapping[str, RawColumn] = field(default=_NONE)
-    order: NDArray[np.int64] | None = None
+    order: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]  # set below
     categories: Mapping[int, str] = field(default=_NONE)
     meta: Mapping[str, bytes] = field(default=_NONE)
     cameras: CameraTable | None = None
@@ -235,8 +235,7 @@ class PoseDataset:
     @property
     def ids(self) -> NDArray[Any]:
         """(N,) `id`, or `order` where the source has no ids; names instances in ledgers."""
-        found: NDArray[Any] = self.order if self.id is None else self.id  # type: ignore[assignment]
-        return found
+        return self.order if self.id is None else self.id
 
     @property
     def bbox_xyxy(self) -> NDArray[np.float64]:
@@ -289,7 +288,7 @@ class PoseDataset:
         return self.replace(provenance=(*self.provenance, step))
 
     def with_images(self, rows: Any) -> PoseDataset:
-        """Return the dataset of these images (mask, row numbers or slice) and their instances."""
+        """Return these images (mask, row numbers or slice) and their instances."""
         index = np.arange(len(self.images))[rows]
         place = np.full(len(self.images) + 1, -1, dtype=np.intp)
         place[index] = np.arange(len(index))
@@ -320,7 +319,7 @@ class PoseDataset:
         return _compare.differences(self, other, rtol=rtol, atol=atol)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row per instance; a keypoint fills ``<name>_x``, ``<name>_y``, ``<name>_v``."""
+        """Return one row per instance; a point fills ``<name>_x``, ``<name>_y``, ``<name>_v``."""
         import pandas as pd
 
         listed = self.image >= 0

@@ -13,7 +13,7 @@ from kptdata.errors import DatasetError, FileError, FormatError
 from kptdata.formats.base import Sniff, WriteReport, require_file
 from kptdata.schema import Schema, load_schema
 
-__all__ = ["FORMATS", "Sniff", "WriteReport", "read", "read_all", "sniff", "write", "write_all"]
+__all__ = ["FORMATS", "Sniff", "WriteReport", "format_of", "read", "read_all", "sniff", "write", "write_all"]
 
 FORMATS: Table[ModuleType] = Table(
     "format",
@@ -151,12 +151,18 @@ def write_all(
     """
     if not datasets:
         raise DatasetError("write: no dataset given")
-    module = FORMATS.load(format or _format_of(Path(path)))
+    module = FORMATS.load(format or format_of(path))
     report: WriteReport = module.write_all(tuple(datasets), Path(path), strict=strict, **options)
     return report
 
 
-def _format_of(path: Path) -> str:
+def format_of(path: str | Path) -> str:
+    """Return the only format that writes files with such a name.
+
+    Raises:
+        FormatError: none does, or several do.
+    """
+    path = Path(path)
     claims = [n for n in FORMATS if any(path.name.endswith(s) for s in FORMATS.load(n).SUFFIXES)]
     if len(claims) == 1:
         return claims[0]

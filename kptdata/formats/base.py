@@ -2,12 +2,13 @@
 
 A format is one module with
 
-* ``TITLE``, ``SUFFIXES``, ``LOSSES`` (loss -> sentence: what the format cannot hold),
+* ``TITLE``, ``SUFFIXES``, ``LOSSES`` (loss -> sentence: what the format cannot hold), ``OPTIONS``
+  (names of the writer's own keyword options),
 * ``sniff(path) -> Sniff``,
 * ``read_all(path, *, schema=None, images=None, **options) -> tuple[PoseDataset, ...]``,
 * ``write_all(datasets, path, *, strict=False, **options) -> WriteReport``.
 
-Reading drops nothing. Writing counts, under a key of ``LOSSES``, each value that it cannot hold.
+Reading drops nothing; a given schema that does not fit the file's points is a `SchemaError`. Writing counts, under a key of ``LOSSES``, each value that it cannot hold.
 """
 
 from __future__ import annotations

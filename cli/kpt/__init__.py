@@ -1,0 +1,1 @@
+"""The command ``kpt``: each command parses, calls one public function of kptdata, and prints."""
