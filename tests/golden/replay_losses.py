@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from kptdata_models.losses import LOSSES, RLELoss
 from replay_cases import Backend, Case, NoCounterpartError, differences, to_backend
+
+from kptdata_models.losses import LOSSES, RLELoss
 
 
 def replay(case: Case, backend: Backend) -> list[str]:
@@ -50,10 +51,10 @@ def arguments(kind: str, inputs: list[torch.Tensor]) -> list[Any]:
 def set_recorded_flow(loss: RLELoss, inputs: list[torch.Tensor], gradient: np.ndarray) -> None:
     """Give the flow the random weights of the recording, which the recording does not hold.
 
-    A freshly initialised flow has weights near zero and biases that are not, so it is an affine map of
-    each axis: ``z = a * error + b``. The gradient of its log density is ``-a * (a * error + b)``,
-    so slope and intercept of the recorded gradient are a fit of two numbers per axis to one
-    number per keypoint. Value and gradient are then compared as for any other loss.
+    A freshly initialised flow has weights near zero and biases that are not, so it is an affine map
+    of each axis: ``z = a * error + b``. The gradient of its log density is
+    ``-a * (a * error + b)``: two numbers per axis are fitted to one number per keypoint. Value and
+    gradient are then compared as for any other loss.
     """
     pred, sigma, target, *weights = (x.numpy().astype(np.float64) for x in inputs)
     weight = weights[0] if weights and loss.use_target_weight else np.ones_like(pred)

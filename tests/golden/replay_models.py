@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from replay_cases import Backend, Case, NoCounterpartError
+from torch import nn
+
 from kptdata_models.backbones import BACKBONES
 from kptdata_models.heads import HEADS
 from kptdata_models.necks import NECKS
-from replay_cases import Backend, Case, NoCounterpartError
-from torch import nn
 
 # The largest error, as a share of the standard deviation of the recorded output.
 TOLERANCE = 1e-4
@@ -110,7 +111,7 @@ def weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def flatten(output: Any, recorded: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Name a head's outputs as the recording does: fields in order, joined where it has one array."""
+    """Name a head's fields as the recording does: in order, or joined to one array."""
     fields = [field.numpy() for field in output]
     if len(recorded) == 1:
         return {name: np.concatenate(fields, axis=-1) for name in recorded}

@@ -1,0 +1,102 @@
+"""What every head offers, and what they share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from kptdata.errors import ArrayError, OptionError
+
+__all__ = ["PoseHead", "make_loss", "one_person"]
+
+Output = TypeVar("Output")
+
+
+class PoseHead(nn.Module, ABC, Generic[Output]):
+    """A head: feature maps in, keypoints out, trained on what its codec encodes.
+
+    Attributes:
+        codec: a frozen dataclass; it made the targets and it decodes the outputs.
+        loss_module: compares outputs with targets.
+    """
+
+    codec: Any
+    loss_module: nn.Module
+
+    @abstractmethod
+    def forward(self, maps: Sequence[Tensor]) -> Output:
+        """Return the raw outputs for feature maps, of which the last is used."""
+
+    @abstractmethod
+    def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
+        """Return named scalars: those that start with ``loss`` add up to the loss, others are logged.
+
+        Args:
+            maps: feature maps of a batch.
+            target: what the codec's `encode` returned, with a batch axis in front.
+        """
+
+    @abstractmethod
+    def merge(self, output: Output, mirrored: Output, swap_indices: Sequence[int]) -> Output:
+        """Average an output with that of the mirrored input, by the codec's flip rule.
+
+        Args:
+            output: of the input as it is.
+            mirrored: of the input mirrored left to right.
+            swap_indices: for each keypoint, its partner on the other side.
+        """
+
+    @abstractmethod
+    def decode(self, output: Output) -> Any:
+        """Return the codec's bundle: xy in input pixels (B, N, K, 2), score, instance_score."""
+
+    def predict(
+        self,
+        maps: Sequence[Tensor],
+        mirrored: Sequence[Tensor] | None = None,
+        swap_indices: Sequence[int] | None = None,
+    ) -> Any:
+        """Return decoded keypoints; given the maps of the mirrored input too, with flip test."""
+        output = self(maps)
+        if mirrored is not None:
+            if swap_indices is None:
+                raise OptionError("swap_indices: needed for the flip test, got None")
+            output = self.merge(output, self(mirrored), swap_indices)
+        return self.decode(output)
+
+
+def make_loss(
+    loss: nn.Module | Mapping[str, Any] | None, default: type[nn.Module], **options: Any
+) -> nn.Module:
+    """Return the loss module: one as given, one from a table ``{type, ...}``, or the default."""
+    if isinstance(loss, nn.Module):
+        return loss
+    if loss is None:
+        return default(**options)
+    # Losses are found by name like everything else in a run file.
+    from kptdata_models.losses import LOSSES
+
+    arguments = dict(loss)
+    kind = arguments.pop("type", None)
+    return (default if kind is None else LOSSES.load(kind))(**arguments)
+
+
+def one_person(name: str, array: Tensor, axes: int) -> Tensor:
+    """Drop the instance axis of a target that a top-down head is trained on.
+
+    Args:
+        name: what the array is called, for the message.
+        array: (B, 1, ...) or without the instance axis.
+        axes: how many axes it has without the instance axis.
+
+    Raises:
+        ArrayError: there are several people.
+    """
+    if array.ndim == axes:
+        return array
+    if array.ndim != axes + 1 or array.shape[1] != 1:
+        raise ArrayError(f"{name}: expected one person per sample, got shape {tuple(array.shape)}")
+    return array[:, 0]

@@ -1,0 +1,73 @@
+"""Direct regression: a linear layer from a vector to coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from kptdata_models.accuracy import pose_accuracy
+from kptdata_models.heads.base import PoseHead, make_loss, one_person
+from kptdata_models.losses.regression import SmoothL1Loss
+
+__all__ = ["RegressionHead", "RegressionOutput"]
+
+
+class RegressionOutput(NamedTuple):
+    """What a regression head predicts."""
+
+    coords: Tensor  # (B, K, 2) fractions of the input's width and height
+
+
+class RegressionHead(PoseHead[RegressionOutput]):
+    """Coordinates from a pooled vector, as in DeepPose.
+
+    Args:
+        in_channels: length of the vector; a map of one cell is taken as a vector.
+        num_joints: number of keypoints.
+        codec: a regression codec.
+        loss: a module, or a table ``{type, ...}``; by default `SmoothL1Loss` with weights.
+
+    References:
+        Toshev and Szegedy, "DeepPose", CVPR 2014, arXiv:1312.4659.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_joints: int,
+        codec: Any = None,
+        loss: nn.Module | Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.num_joints = num_joints
+        self.codec = codec
+        self.loss_module = make_loss(loss, SmoothL1Loss, use_target_weight=True)
+        self.fc = nn.Linear(in_channels, num_joints * 2)
+
+    def forward(self, maps: Sequence[Tensor]) -> RegressionOutput:
+        return RegressionOutput(self.fc(maps[-1].flatten(1)).reshape(-1, self.num_joints, 2))
+
+    def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
+        """Return ``loss_kpt`` and ``acc_pose``."""
+        coords = self(maps).coords
+        labels = one_person("keypoint_labels", target.keypoint_labels, 3)
+        weights = one_person("keypoint_weights", target.keypoint_weights, 2)
+        return {
+            "loss_kpt": self.loss_module(coords, labels, weights[..., None]),
+            "acc_pose": pose_accuracy(coords.detach(), labels, weights, (1, 1)),
+        }
+
+    def merge(
+        self, output: RegressionOutput, mirrored: RegressionOutput, swap_indices: Sequence[int]
+    ) -> RegressionOutput:
+        """Average with the output of the mirrored input, by the codec's flip rule."""
+        return RegressionOutput(
+            self.codec.merge_flipped(output.coords, mirrored.coords, swap_indices)
+        )
+
+    def decode(self, output: RegressionOutput) -> Any:
+        """Return the codec's bundle."""
+        return self.codec.decode(output.coords[:, None])

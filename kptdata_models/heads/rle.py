@@ -1,0 +1,75 @@
+"""Regression with a deviation per coordinate, trained by residual log-likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from kptdata_models.accuracy import pose_accuracy
+from kptdata_models.heads.base import PoseHead, make_loss, one_person
+from kptdata_models.losses.rle import RLELoss
+
+__all__ = ["RLEHead", "RLEOutput"]
+
+
+class RLEOutput(NamedTuple):
+    """What an RLE head predicts."""
+
+    coords: Tensor  # (B, K, 2) fractions of the input's width and height
+    sigma: Tensor  # (B, K, 2) deviations before the sigmoid
+
+
+class RLEHead(PoseHead[RLEOutput]):
+    """Coordinates and their deviations from a pooled vector.
+
+    Args:
+        in_channels: length of the vector; a map of one cell is taken as a vector.
+        num_joints: number of keypoints.
+        codec: a regression codec.
+        loss: a module, or a table ``{type, ...}``; by default `RLELoss` with weights.
+
+    References:
+        Li et al., "Human Pose Regression with Residual Log-likelihood Estimation", ICCV 2021,
+        arXiv:2107.11291.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_joints: int,
+        codec: Any = None,
+        loss: nn.Module | Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.num_joints = num_joints
+        self.codec = codec
+        self.loss_module = make_loss(loss, RLELoss, use_target_weight=True)
+        self.fc = nn.Linear(in_channels, num_joints * 4)
+
+    def forward(self, maps: Sequence[Tensor]) -> RLEOutput:
+        values = self.fc(maps[-1].flatten(1)).reshape(-1, self.num_joints, 4)
+        return RLEOutput(values[..., :2], values[..., 2:])
+
+    def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
+        """Return ``loss_kpt`` and ``acc_pose``."""
+        output = self(maps)
+        labels = one_person("keypoint_labels", target.keypoint_labels, 3)
+        weights = one_person("keypoint_weights", target.keypoint_weights, 2)
+        loss = self.loss_module(output.coords, output.sigma, labels, weights[..., None])
+        accuracy = pose_accuracy(output.coords.detach(), labels, weights, (1, 1))
+        return {"loss_kpt": loss, "acc_pose": accuracy}
+
+    def merge(
+        self, output: RLEOutput, mirrored: RLEOutput, swap_indices: Sequence[int]
+    ) -> RLEOutput:
+        """Average with the output of the mirrored input: coordinates by the codec's flip rule."""
+        coords = self.codec.merge_flipped(output.coords, mirrored.coords, swap_indices)
+        sigma = (output.sigma + mirrored.sigma[:, list(swap_indices)]) * 0.5
+        return RLEOutput(coords, sigma)
+
+    def decode(self, output: RLEOutput) -> Any:
+        """Return the codec's bundle; a score is 1 less the mean deviation."""
+        return self.codec.decode(output.coords[:, None], sigma=output.sigma[:, None].sigmoid())

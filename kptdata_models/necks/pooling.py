@@ -1,0 +1,16 @@
+"""Global average pooling: one vector per map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+__all__ = ["GlobalAveragePooling"]
+
+
+class GlobalAveragePooling(nn.Module):
+    """Average each map (B, C, H, W) over its cells, giving (B, C)."""
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(x.mean(dim=(2, 3)) for x in maps)
