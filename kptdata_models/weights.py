@@ -135,7 +135,7 @@ def load_weights(
         strict: refuse any difference.
 
     Raises:
-        FileError: the file cannot be read, nothing in it matches, or `strict` and something differs.
+        FileError: the file cannot be read, nothing matches, or `strict` and something differs.
         OptionError: `prefix` or `into` names nothing.
     """
     tensors = read_weights(path)
@@ -144,7 +144,8 @@ def load_weights(
         if not kept:
             first = sorted({name.split(".")[0] + "." for name in tensors})
             raise OptionError(
-                f"prefix: no weight in {path} starts with {prefix!r}; they start with {', '.join(first)}"
+                f"prefix: no weight in {path} starts with {prefix!r}; "
+                f"they start with {', '.join(first)}"
             )
         tensors = kept
     try:

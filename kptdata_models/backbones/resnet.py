@@ -44,6 +44,7 @@ class ResNet(nn.Module):
     def __init__(
         self,
         depth: int,
+        *,
         in_channels: int = 3,
         stem_channels: int = 64,
         base_channels: int = 64,
@@ -75,13 +76,16 @@ class ResNet(nn.Module):
         self.layer_names = tuple(f"layer{i + 1}" for i in range(num_stages))
         for i, name in enumerate(self.layer_names):
             planes = base_channels * 2**i
-            layer = residual_layer(block, channels, planes, num_blocks[i], strides[i], dilations[i])
+            layer = residual_layer(
+                block, channels, planes, num_blocks[i], stride=strides[i], dilation=dilations[i]
+            )
             self.add_module(name, layer)
             channels = planes * block.expansion
         initialise(self)
         self._freeze()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps of `out_indices` for images (B, C, H, W)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps = []
         for i, name in enumerate(self.layer_names):
@@ -91,6 +95,7 @@ class ResNet(nn.Module):
         return tuple(maps)
 
     def train(self, mode: bool = True) -> ResNet:
+        """Set training mode; frozen parts stay in evaluation mode."""
         super().train(mode)
         if mode:
             self._freeze()

@@ -32,7 +32,7 @@ class PoseHead(nn.Module, ABC, Generic[Output]):
 
     @abstractmethod
     def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
-        """Return named scalars: those that start with ``loss`` add up to the loss, others are logged.
+        """Return named scalars; those that start with ``loss`` add up, others are only logged.
 
         Args:
             maps: feature maps of a batch.

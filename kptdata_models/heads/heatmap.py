@@ -37,7 +37,7 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
         deconv_kernel_sizes: 2, 3 or 4 for each deconvolution; 4 by default.
         conv_out_channels: channels after each convolution that follows.
         conv_kernel_sizes: odd kernel size of each; 1 by default.
-        final_layer: arguments of the last convolution (``kernel_size``, 1 by default); False for none.
+        final_layer: arguments of the last convolution (``kernel_size``); False for none.
         loss: a module, or a table ``{type, ...}``; by default `KeypointMSELoss` with weights.
 
     References:
@@ -49,6 +49,7 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
         in_channels: int,
         out_channels: int,
         codec: Any = None,
+        *,
         deconv_out_channels: Sequence[int] | None = (256, 256, 256),
         deconv_kernel_sizes: Sequence[int] | None = None,
         conv_out_channels: Sequence[int] | None = None,
@@ -75,6 +76,7 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
         _initialise(self)
 
     def forward(self, maps: Sequence[Tensor]) -> HeatmapOutput:
+        """Return heatmaps of the last map."""
         x = self.conv_layers(self.deconv_layers(maps[-1]))
         return HeatmapOutput(self.final_layer(x))
 

@@ -48,6 +48,7 @@ class RegressionHead(PoseHead[RegressionOutput]):
         self.fc = nn.Linear(in_channels, num_joints * 2)
 
     def forward(self, maps: Sequence[Tensor]) -> RegressionOutput:
+        """Return coordinates of the last vector."""
         return RegressionOutput(self.fc(maps[-1].flatten(1)).reshape(-1, self.num_joints, 2))
 
     def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:

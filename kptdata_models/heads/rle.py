@@ -50,6 +50,7 @@ class RLEHead(PoseHead[RLEOutput]):
         self.fc = nn.Linear(in_channels, num_joints * 4)
 
     def forward(self, maps: Sequence[Tensor]) -> RLEOutput:
+        """Return coordinates and deviations of the last vector."""
         values = self.fc(maps[-1].flatten(1)).reshape(-1, self.num_joints, 4)
         return RLEOutput(values[..., :2], values[..., 2:])
 

@@ -48,6 +48,7 @@ class SimCCHead(PoseHead[SimCCOutput]):
         out_channels: int,
         in_featuremap_size: Sequence[int],
         codec: Any = None,
+        *,
         input_size: Sequence[int] | None = None,
         simcc_split_ratio: float | None = None,
         deconv_out_channels: Sequence[int] | None = (256, 256, 256),
@@ -76,6 +77,7 @@ class SimCCHead(PoseHead[SimCCOutput]):
         self.mlp_head_y = nn.Linear(cells, int(size[1] * ratio))
 
     def forward(self, maps: Sequence[Tensor]) -> SimCCOutput:
+        """Return logits per axis of the last map."""
         x = self.deconv_head(maps).heatmaps.flatten(2)
         return SimCCOutput(self.mlp_head_x(x), self.mlp_head_y(x))
 

@@ -1,4 +1,4 @@
-"""Losses on heatmaps: mean squared error with weights, hard keypoint mining, heatmap with offsets."""
+"""Losses on heatmaps: weighted squared error, hard keypoint mining, heatmap with offsets."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class CombinedTargetMSELoss(nn.Module):
             raise ArrayError(f"output: expected three channels per keypoint, got {output.shape[1]}")
         predicted = output.reshape(len(output), -1, 3, *output.shape[2:])
         wanted = target.reshape(len(target), -1, 3, *target.shape[2:])
-        # One weight on output and target each, so it enters the square twice, as in the paper's code.
+        # The weight multiplies output and target, so that it enters the square twice.
         weight = target_weights[..., None, None] if self.use_target_weight else output.new_ones(())
         heat = wanted[:, :, 0] * weight
         heat_error = (predicted[:, :, 0] * weight - heat).square().mean()

@@ -84,6 +84,7 @@ class RLELoss(nn.Module):
     def __init__(
         self,
         use_target_weight: bool = False,
+        *,
         size_average: bool = True,
         residual: bool = True,
         q_distribution: str = "laplace",

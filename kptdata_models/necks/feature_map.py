@@ -42,6 +42,7 @@ class FeatureMapProcessor(nn.Module):
         self.align_corners = align_corners
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the maps that the head sees."""
         kept = list(maps) if self.select_index is None else [maps[i] for i in self.select_index]
         if self.concat and len(kept) > 1:
             height, width = kept[0].shape[-2:]

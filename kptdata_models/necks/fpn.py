@@ -65,6 +65,7 @@ class FPN(nn.Module):
         self.fpn_convs = nn.ModuleList(_Convolution(out_channels, out_channels, 3) for _ in used)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the maps that the head sees."""
         used = maps[self.start_level :]
         laterals = [conv(x) for conv, x in zip(self.lateral_convs, used, strict=True)]
         for i in reversed(range(len(laterals) - 1)):

@@ -13,4 +13,5 @@ class GlobalAveragePooling(nn.Module):
     """Average each map (B, C, H, W) over its cells, giving (B, C)."""
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the maps that the head sees."""
         return tuple(x.mean(dim=(2, 3)) for x in maps)
