@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kptdata.checks import Finding, check
 from kptdata.conversion import Conversion, convert
 from kptdata.dataset import CameraTable, ImageTable, PoseDataset, RawColumn, Space
 from kptdata.errors import (
@@ -37,6 +38,7 @@ from kptdata.schema import (
     load_schema,
     map_schemas,
 )
+from kptdata.summary import summarise
 from kptdata.visibility import Visibility
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ __all__ = [
     "Conversion",
     "DatasetError",
     "FileError",
+    "Finding",
     "FormatError",
     "ImageTable",
     "Keypoint",
@@ -69,6 +72,7 @@ __all__ = [
     "WriteReport",
     "affine",
     "bbox",
+    "check",
     "checks",
     "codecs",
     "convert",
@@ -83,13 +87,25 @@ __all__ = [
     "plugins",
     "read",
     "read_all",
+    "summarise",
     "viz",
     "write",
     "write_all",
 ]
 
 _SUBMODULES = frozenset(
-    {"affine", "bbox", "checks", "codecs", "formats", "keypoints", "metrics", "ops", "plugins", "viz"}
+    {
+        "affine",
+        "bbox",
+        "checks",
+        "codecs",
+        "formats",
+        "keypoints",
+        "metrics",
+        "ops",
+        "plugins",
+        "viz",
+    }
 )
 
 

@@ -119,7 +119,7 @@ def _joined_images(
         table[np.array([row for n, row in keep if n == number], dtype=np.intp)]
         for number, table in enumerate(tables)
     ]
-    joined = {
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(t, name) for t in picked])
         for name in ("file_name", "width", "height")
     }

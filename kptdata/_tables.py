@@ -15,7 +15,6 @@ from kptdata.errors import DatasetError
 
 __all__ = ["CameraTable", "ImageTable"]
 
-_EMPTY: Mapping[str, RawColumn] = MappingProxyType({})
 _KINDS = {
     "id": "id", "file_name": "text", "width": "int", "height": "int",
     "sequence": "text", "frame": "int", "camera": "int",
@@ -47,7 +46,7 @@ class ImageTable:
     sequence: NDArray[Any] | None = None
     frame: NDArray[np.int64] | None = None
     camera: NDArray[np.int64] | None = None
-    extras: Mapping[str, RawColumn] = field(default=_EMPTY)
+    extras: Mapping[str, RawColumn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.id)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MISSING_INT", "CameraTable", "ImageTable", "PoseDataset", "RawColumn", "Space"]
 
-_NONE: Mapping[Any, Any] = MappingProxyType({})
-
 
 @dataclass(frozen=True)
 class Space:
@@ -103,13 +101,13 @@ class PoseDataset:
     id: NDArray[Any] | None = None
     category: NDArray[np.int64] | None = None
     answers: NDArray[Any] | None = None
-    boxes: Mapping[str, NDArray[np.float64]] = field(default=_NONE)
-    points: Mapping[str, NDArray[np.float64]] = field(default=_NONE)
-    numbers: Mapping[str, NDArray[Any]] = field(default=_NONE)
-    extras: Mapping[str, RawColumn] = field(default=_NONE)
-    order: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]  # set below
-    categories: Mapping[int, str] = field(default=_NONE)
-    meta: Mapping[str, bytes] = field(default=_NONE)
+    boxes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    points: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    numbers: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    extras: Mapping[str, RawColumn] = field(default_factory=dict)
+    order: NDArray[np.int64] = None  # type: ignore[assignment]  # by default 0, 1, 2, ...
+    categories: Mapping[int, str] = field(default_factory=dict)
+    meta: Mapping[str, bytes] = field(default_factory=dict)
     cameras: CameraTable | None = None
     space: Space | None = None
     provenance: tuple[str, ...] = ()

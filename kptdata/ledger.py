@@ -11,7 +11,6 @@ from kptdata.errors import DatasetError
 __all__ = ["Ledger"]
 
 Id = int | str
-_EMPTY: Mapping[str, tuple[Id, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,10 @@ class Ledger:
     """
 
     total: int
-    repaired: Mapping[str, tuple[Id, ...]] = field(default=_EMPTY)
-    skipped: Mapping[str, tuple[Id, ...]] = field(default=_EMPTY)
-    added: Mapping[str, tuple[Id, ...]] = field(default=_EMPTY)
-    notes: Mapping[str, int] = field(default=MappingProxyType({}))
+    repaired: Mapping[str, tuple[Id, ...]] = field(default_factory=dict)
+    skipped: Mapping[str, tuple[Id, ...]] = field(default_factory=dict)
+    added: Mapping[str, tuple[Id, ...]] = field(default_factory=dict)
+    notes: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("repaired", "skipped", "added"):

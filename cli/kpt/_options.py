@@ -1,4 +1,4 @@
-"""What several commands share: locations such as ``mpii:train.mat``, and the printing of accounts."""
+"""What several commands share: locations such as ``mpii:train.mat``, printing of accounts."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ A format is one module with
 * ``read_all(path, *, schema=None, images=None, **options) -> tuple[PoseDataset, ...]``,
 * ``write_all(datasets, path, *, strict=False, **options) -> WriteReport``.
 
-Reading drops nothing; a given schema that does not fit the file's points is a `SchemaError`. Writing counts, under a key of ``LOSSES``, each value that it cannot hold.
+Reading drops nothing; a given schema that does not fit the file's points is a `SchemaError`.
+Writing counts, under a key of ``LOSSES``, each value that it cannot hold.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ __all__ = [
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-_NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 
 
 class Sniff(NamedTuple):
@@ -64,9 +64,9 @@ class WriteReport:
     path: Path
     format: str
     instances: int
-    lost: Mapping[str, int] = field(default=_NO_COUNTS)
-    invented: Mapping[str, int] = field(default=_NO_COUNTS)
-    meaning: Mapping[str, str] = field(default=MappingProxyType({}))
+    lost: Mapping[str, int] = field(default_factory=dict)
+    invented: Mapping[str, int] = field(default_factory=dict)
+    meaning: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("lost", "invented"):
