@@ -2,8 +2,8 @@
 
 A matrix (2, 3) takes pixel coordinates (x, y, 1) of one image to pixel coordinates of another; in
 both the centre of the top-left pixel is (0, 0) (docs/coordinates.md). Axes: ``...`` any leading
-axes. Results have the type, dtype and device of the first array given, and are differentiable in
-all of them.
+axes. Matrices have the type, dtype and device of the region given; everything is differentiable in
+every array.
 """
 
 from __future__ import annotations
@@ -103,6 +103,8 @@ def udp_warp_matrix(
 def apply(matrix: Array, xy: Array) -> Array:
     """Take points `xy` (..., P, 2) through `matrix` (..., 2, 3); NaN points stay NaN.
 
+    Leading axes broadcast; of two dtypes the result has the wider one.
+
     Raises:
         ArrayError: `matrix` or `xy` has another shape.
 
@@ -113,6 +115,8 @@ def apply(matrix: Array, xy: Array) -> Array:
     check_array("matrix", matrix, "(..., 2, 3)")
     check_array("xy", xy, "(..., P, 2)")
     xp = array_namespace(matrix, xy)
+    dtype = xp.result_type(matrix, xy)
+    matrix, xy = xp.astype(matrix, dtype), xp.astype(xy, dtype)
     return xy @ xp.matrix_transpose(matrix[..., :2]) + matrix[..., None, :, 2]
 
 
