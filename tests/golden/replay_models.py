@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from kptdata_models.necks import NECKS
 
 # The largest error, as a share of the standard deviation of the recorded output.
 TOLERANCE = 1e-4
+_FOUND: dict[Path, list[str]] = {}
 
 
 class Recorded(nn.Module):
@@ -37,9 +40,19 @@ class Recorded(nn.Module):
 def replay(case: Case, backend: Backend) -> list[str]:
     """Build the model, load the recorded layout strictly, run it and compare."""
     del backend
-    model = build(case.entry)
+    # Models are torch alone: what one backend found holds for the other.
+    if case.file not in _FOUND:
+        _FOUND[case.file] = run(case)
+    return _FOUND[case.file]
+
+
+def run(case: Case) -> list[str]:
+    """Replay one model."""
+    # Without memory for parameters, which are replaced by the recorded ones at once.
+    with torch.device("meta"):
+        model = build(case.entry)
     try:
-        model.load_state_dict(weights(case.entry["layout"]), strict=True)
+        model.load_state_dict(weights(case.entry["layout"]), strict=True, assign=True)
     except RuntimeError as error:
         return [f"layout: {error}"]
     shape = tuple(case.entry["input_shape"])
@@ -92,6 +105,7 @@ def weights(layout: Mapping[str, list[int]]) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(weight(name, tuple(shape))) for name, shape in layout.items()}
 
 
+@cache
 def weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Draw one entry of a state dict; its name seeds the generator."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
