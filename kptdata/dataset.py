@@ -126,8 +126,8 @@ class PoseDataset:
             if values is not None:
                 shape = (count, *(keypoints if a == "K" else int(a) for a in column.axes))
                 self._set(name, as_column(name, values, column.kind, shape))
-        self._set("boxes", self._checked_group("boxes", (4,)))
-        self._set("points", self._checked_group("points", (None, 2)))
+        self._set("boxes", self._checked_boxes())
+        self._set("points", self._checked_points())
         self._set("numbers", self._checked_numbers())
         self._set("extras", self._checked_extras())
         for name in ("categories", "meta"):
@@ -154,15 +154,17 @@ class PoseDataset:
             )
         return states.astype(np.uint8, copy=False).view()
 
-    def _checked_group(
-        self, group: str, axes: tuple[int | None, ...]
-    ) -> Mapping[str, NDArray[np.float64]]:
+    def _checked_boxes(self) -> Mapping[str, NDArray[np.float64]]:
+        shape = (len(self), 4)
+        boxes = {n: as_column(f"boxes[{n!r}]", v, "float", shape) for n, v in self.boxes.items()}
+        return MappingProxyType(boxes)
+
+    def _checked_points(self) -> Mapping[str, NDArray[np.float64]]:
         columns = {}
-        for name, values in getattr(self, group).items():
-            given = np.shape(values)[1:]
-            wanted = tuple(g if a is None else a for a, g in zip(axes, given, strict=False))
-            label = f"{group}[{name!r}]"
-            columns[name] = as_column(label, values, "float", (len(self), *(wanted or axes)))
+        for name, values in self.points.items():
+            count = np.shape(values)[1] if np.ndim(values) == 3 else 1
+            label = f"points[{name!r}]"
+            columns[name] = as_column(label, values, "float", (len(self), count, 2))
         return MappingProxyType(columns)
 
     def _checked_numbers(self) -> Mapping[str, NDArray[Any]]:

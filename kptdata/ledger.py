@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -29,16 +29,16 @@ class Ledger:
         notes: sentence -> number of values that it applies to.
 
     Raises:
-        DatasetError: an instance stands under two rules, or more are accounted for than went in.
+        DatasetError: more instances are accounted for than went in.
 
     >>> str(Ledger(total=3, skipped={"no keypoints": (7,)}))
     '3 in, 2 kept, 1 skipped (no keypoints: 1)'
     """
 
     total: int
-    repaired: Mapping[str, tuple[Id, ...]] = field(default_factory=dict)
-    skipped: Mapping[str, tuple[Id, ...]] = field(default_factory=dict)
-    added: Mapping[str, tuple[Id, ...]] = field(default_factory=dict)
+    repaired: Mapping[str, Sequence[Id]] = field(default_factory=dict)
+    skipped: Mapping[str, Sequence[Id]] = field(default_factory=dict)
+    added: Mapping[str, Sequence[Id]] = field(default_factory=dict)
     notes: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -52,15 +52,9 @@ class Ledger:
             raise DatasetError(
                 f"ledger: {touched} instances are accounted for, {self.total} went in"
             )
-        ids = [
-            i for rules in (self.repaired, self.skipped) for rule in rules.values() for i in rule
-        ]
-        if len(set(ids)) != len(ids):
-            twice = next(i for i in ids if ids.count(i) > 1)
-            raise DatasetError(f"ledger: instance {twice!r} is under two rules")
 
     @staticmethod
-    def _count(rules: Mapping[str, tuple[Id, ...]]) -> int:
+    def _count(rules: Mapping[str, Sequence[Id]]) -> int:
         return sum(map(len, rules.values()))
 
     @property
@@ -76,7 +70,7 @@ class Ledger:
     def __str__(self) -> str:
         parts = [f"{self.total} in", f"{self.kept} kept"]
         for name in ("repaired", "skipped", "added"):
-            rules: Mapping[str, tuple[Id, ...]] = getattr(self, name)
+            rules: Mapping[str, Sequence[Id]] = getattr(self, name)
             if rules:
                 detail = ", ".join(f"{rule}: {len(ids)}" for rule, ids in rules.items())
                 parts.append(f"{self._count(rules)} {name} ({detail})")

@@ -86,13 +86,10 @@ def _quantiles(values: NDArray[Any]) -> dict[str, float] | None:
 
 def _missing(dataset: PoseDataset) -> dict[str, int]:
     gaps = {}
-    for name, spec in COLUMNS.items():
+    for name in COLUMNS:
         values = dataset.column(name)
-        if "K" in spec.axes:
-            gone = is_missing(values).reshape(len(dataset), -1).all(axis=1)
-        else:
-            gone = is_missing(values) if values.ndim == 1 else is_missing(values).any(axis=1)
-        gaps[name] = int(gone.sum())
+        gone = is_missing(values)
+        gaps[name] = int(gone.all(axis=tuple(range(1, gone.ndim))).sum())
     return gaps
 
 

@@ -13,7 +13,17 @@ from kptdata.errors import DatasetError, FileError, FormatError
 from kptdata.formats.base import Sniff, WriteReport, require_file
 from kptdata.schema import Schema, load_schema
 
-__all__ = ["FORMATS", "Sniff", "WriteReport", "format_of", "read", "read_all", "sniff", "write", "write_all"]
+__all__ = [
+    "FORMATS",
+    "Sniff",
+    "WriteReport",
+    "format_of",
+    "read",
+    "read_all",
+    "sniff",
+    "write",
+    "write_all",
+]
 
 FORMATS: Table[ModuleType] = Table(
     "format",
