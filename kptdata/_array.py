@@ -26,6 +26,7 @@ __all__ = [
     "exp",
     "gather",
     "gaussian_kernel",
+    "interleave",
     "namespace",
     "patch_blur",
     "peaks",
@@ -264,3 +265,11 @@ def patch_blur(radius: int, kernel_size: int, axes: int = 2) -> np.ndarray[Any, 
     matrix = np.kron(line, line) if axes == 2 else line
     matrix.flags.writeable = False
     return matrix
+
+
+def interleave(*maps: Array) -> Array:
+    """Broadcast M arrays to one shape (..., K, H, W) and alternate them: (..., M K, H, W)."""
+    xp = namespace(maps[0])
+    whole = xp.stack(xp.broadcast_arrays(*maps), axis=-3)
+    joined: Any = xp.reshape(whole, (*whole.shape[:-4], -1, *whole.shape[-2:]))
+    return joined

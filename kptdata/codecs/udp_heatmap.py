@@ -1,0 +1,251 @@
+"""UDP heatmaps: gaussians, or a disc with two offset maps, on a grid that counts steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from kptdata._array import Array, asarray_like, blur, cells, check_array, gather, namespace
+from kptdata.codecs import _gaussian, base
+from kptdata.codecs._dark import Step, udp_step
+from kptdata.codecs._flip import mean_of_mirrored, mirror_maps
+from kptdata.codecs._peaks import Peaks, find_peaks, quarter_shift, settle
+from kptdata.codecs.base import Bound, DecodedKeypoints
+from kptdata.codecs.crop import TopDown
+from kptdata.codecs.msra_heatmap import HeatmapTarget
+
+__all__ = ["UDPHeatmap"]
+
+HEATMAP_TYPES = ("gaussian", "combined")
+
+
+@dataclass(frozen=True)
+class UDPHeatmap(TopDown):
+    """Unbiased data processing: first and last cell stand for the first and the last pixel.
+
+    Cell ``i`` stands for pixel ``i * (w - 1) / (W - 1)``, crops are UDP crops, and mirroring is
+    exact. ``gaussian`` maps hold a gaussian about the exact point, cut off three sigma from the
+    nearest cell, and are decoded by DARK. ``combined`` maps are three per keypoint: a disc, and how
+    far the point is in x and in y, in disc radii; the offsets are read at the highest cell of the
+    smoothed disc.
+
+    Several people are merged by maximum; combined offsets are those of the nearest person.
+
+    Differences from the reference (MMPose 1.3.2), each undone by ``reference=True``: decoding
+    multiplies by ``w - 1`` as encoding divides by it, where the reference multiplies by ``w`` and
+    is off by up to a pixel at the far border; coordinates round down and not toward zero, and
+    gaussians peak at their keypoint when three sigma is no whole number; keypoints that leave
+    nothing on the map have weight 0; maps without a peak (nothing above 0, NaN, the same
+    everywhere) decode to NaN with score 0; a DARK step is taken only where the Hessian is negative
+    definite and the step is at most one cell, else the quarter shift (`fallbacks` tells where);
+    and a faint or a strong map is refined like any other, where the reference cuts values outside
+    0.001 to 50.
+
+    Gradients reach the heatmaps through `score`, through a DARK step and through the offsets.
+
+    ``decode(encode(xy))`` is within `bound` of `xy`: 0.1 cell away from the border.
+
+    Args:
+        input_size: width and height of the network input, pixels.
+        heatmap_size: width and height of the maps, cells.
+        heatmap_type: ``gaussian`` or ``combined``.
+        sigma: standard deviation of the gaussians, cells.
+        radius_factor: radius of the discs as a fraction of the longer side of the map.
+        blur_kernel_size: odd width in cells of DARK's smoothing; combined maps are smoothed over
+            ``2 * blur_kernel_size + 1``.
+        reference: behave like the reference throughout.
+
+    Raises:
+        OptionError: a size, sigma or radius is not positive, a side of the maps below 2, or an
+            unknown `heatmap_type`.
+
+    References:
+        Huang et al., "The Devil is in the Details", CVPR 2020, arXiv:1911.07524.
+    """
+
+    input_size: tuple[int, int]
+    heatmap_size: tuple[int, int]
+    heatmap_type: str = "gaussian"
+    sigma: float = 2.0
+    radius_factor: float = 0.0546875
+    blur_kernel_size: int = 11
+    reference: bool = False
+
+    udp: ClassVar[bool] = True
+    score_meaning: ClassVar[str] = (
+        "gaussian: the value of the highest cell; combined: that of the smoothed disc; not a "
+        "probability"
+    )
+    score_range: ClassVar[tuple[float, float]] = (0.0, float("inf"))
+
+    def __post_init__(self) -> None:
+        for name in ("input_size", "heatmap_size"):
+            object.__setattr__(self, name, base.positive_sizes(name, getattr(self, name)))
+        base.at_least("heatmap_size", min(self.heatmap_size), 2)
+        base.one_of("heatmap_type", self.heatmap_type, HEATMAP_TYPES)
+        base.positive("sigma", self.sigma)
+        base.positive("radius_factor", self.radius_factor)
+        base.odd("blur_kernel_size", self.blur_kernel_size)
+
+    @property
+    def stride(self) -> tuple[float, float]:
+        """Pixels of the network input per step between cells, in x and y."""
+        (w, h), (width, height) = self.input_size, self.heatmap_size
+        return (w - 1) / (width - 1), (h - 1) / (height - 1)
+
+    @property
+    def bound(self) -> Bound:
+        """How far ``decode(encode(xy))`` may be from `xy`, pixels, and how far from the border."""
+        across, down = self.stride
+        cells_ = 3 * self.sigma + self.blur_kernel_size // 2
+        if self.heatmap_type == "combined":
+            cells_ = self._radius + self.blur_kernel_size
+        return Bound((0.1 * across, 0.1 * down), cells_ * max(across, down))
+
+    @property
+    def _radius(self) -> float:
+        return self.radius_factor * max(self.heatmap_size)
+
+    @property
+    def _maps(self) -> int:
+        return 3 if self.heatmap_type == "combined" else 1
+
+    def encode(
+        self, xy: Array, labelled: Array, *, weight: Array | None = None
+    ) -> HeatmapTarget[Array]:
+        """Turn keypoints into maps, (..., K, H, W) or combined (..., 3 K, H, W).
+
+        Args:
+            xy: (..., N, K, 2) pixels of the network input; NaN is not known.
+            labelled: (..., N, K) bool.
+            weight: (K,) to (..., N, K), multiplies the weights.
+
+        Raises:
+            ArrayError: an array has another shape or element type.
+        """
+        points = base.check_points(xy, labelled)
+        place = points.xy / asarray_like(self.stride, xy)
+        draw = self._combined if self.heatmap_type == "combined" else self._gaussian
+        heatmaps, seen = draw(place, points.known)
+        return HeatmapTarget(heatmaps, base.weigh(seen, weight, xy))
+
+    def _gaussian(self, place: Array, known: Array) -> tuple[Array, Array]:
+        rows, columns = (
+            _gaussian.patch_rows(
+                place[..., axis], size, self.sigma, subcell=True, reference=self.reference
+            )
+            for axis, size in enumerate(self.heatmap_size)
+        )
+        seen = known & rows.seen & columns.seen
+        values = namespace(place).where(seen[..., None], rows.values, 0.0)
+        return _gaussian.merge(columns.values, values), seen
+
+    def _combined(self, place: Array, known: Array) -> tuple[Array, Array]:
+        xp = namespace(place)
+        width, height = self.heatmap_size
+        x = (place[..., 0, None] - cells(width, place)) / self._radius
+        y = (place[..., 1, None] - cells(height, place)) / self._radius
+        far = 2.0 + x.shape[-1] + y.shape[-1]  # further than any cell: never in a disc
+        x2 = xp.where(known[..., None], x * x, far)
+        y2 = y * y
+        # The nearest cell of the disc decides whether any of it is on the map.
+        seen = xp.min(x2, axis=-1) + xp.min(y2, axis=-1) <= 1 if x2.shape[-1] else known
+        shown = known if self.reference else known & seen
+        x = xp.where(shown[..., None], x, 0.0)
+        y = xp.where(shown[..., None], y, 0.0)
+        return _gaussian.merge_discs(x, y, x2, y2), shown
+
+    def decode(self, heatmaps: Array) -> DecodedKeypoints[Array]:
+        """Turn maps (..., K, H, W), combined (..., 3 K, H, W), into keypoints (..., 1, K, 2).
+
+        Of equal highest cells the first counts, row by row. Raises `ArrayError`.
+        """
+        self._check(heatmaps)
+        if self.heatmap_type == "combined":
+            peak, x, y = self._offsets(heatmaps)
+        else:
+            peak, step, quarter = self._refine(heatmaps)
+            x, y = peak.x + quarter[0] + step.x, peak.y + quarter[1] + step.y
+        (w, h), (width, height) = self.input_size, self.heatmap_size
+        if not self.reference:  # the reference multiplies by the size, not by the steps
+            w, h = w - 1, h - 1
+        x, y, score = settle(
+            x * (w / (width - 1)), y * (h / (height - 1)), peak, reference=self.reference
+        )
+        xy = namespace(heatmaps).stack([x, y], axis=-1)
+        return base.decoded(xy[..., None, :, :], score[..., None, :])
+
+    def fallbacks(self, heatmaps: Array) -> Array:
+        """Tell in which of the maps a DARK step was refused: (..., K) bool.
+
+        There the quarter shift was taken in its place. None is refused for combined maps or with
+        `reference`.
+        """
+        self._check(heatmaps)
+        if self.heatmap_type == "combined":
+            return find_peaks(heatmaps[..., ::3, :, :]).x < 0
+        peak, step, _ = self._refine(heatmaps)
+        return step.refused & peak.found
+
+    def _check(self, heatmaps: Array) -> None:
+        width, height = self.heatmap_size
+        check_array("heatmaps", heatmaps, f"(..., K, {height}, {width})")
+        base.multiple("heatmaps", heatmaps, -3, self._maps)
+
+    def _refine(self, heatmaps: Array) -> tuple[Peaks, Step, tuple[Array, Array]]:
+        peak = find_peaks(heatmaps, reference=self.reference)
+        step = udp_step(heatmaps, peak, self.blur_kernel_size, reference=self.reference)
+        quarter = quarter_shift(heatmaps, peak)
+        used = namespace(heatmaps).astype(step.refused, heatmaps.dtype) * (not self.reference)
+        return peak, step, (quarter[0] * used, quarter[1] * used)
+
+    def _offsets(self, heatmaps: Array) -> tuple[Peaks, Array, Array]:
+        xp = namespace(heatmaps)
+        width, height = self.heatmap_size
+        disc = blur(heatmaps[..., ::3, :, :], 2 * self.blur_kernel_size + 1, "reflect")
+        peak = find_peaks(disc, reference=self.reference)
+        lead, keypoints = disc.shape[:-3], disc.shape[-3]
+        # One index over all maps of a person: the reference's -1 reaches into the map before.
+        start = xp.arange(keypoints, device=disc.device) * (width * height)
+        index = peak.x + peak.y * width + start
+        if self.reference:
+            index = index % (keypoints * width * height)
+        x, y = (
+            gather(
+                xp.reshape(heatmaps[..., which::3, :, :], (*lead, keypoints * width * height)),
+                index,
+            )
+            for which in (1, 2)
+        )
+        return peak, peak.x + x * self._radius, peak.y + y * self._radius
+
+    def flip_merge(
+        self,
+        outputs: tuple[Array],
+        flipped: tuple[Array],
+        swap_indices: Any,
+        *,
+        shift: bool = False,
+    ) -> tuple[Array]:
+        """Average the maps of an input with those of its mirror image.
+
+        The result for a mirrored input is exactly the mirrored result.
+
+        Args:
+            outputs: the maps of the input, as `decode` takes them.
+            flipped: the maps of the mirrored input.
+            swap_indices: (K,) which keypoint each is after mirroring.
+            shift: move the mirrored maps one cell to the right; needless here.
+        """
+        maps = flipped[0]
+        if self.heatmap_type == "gaussian":
+            return (mean_of_mirrored(outputs[0], mirror_maps(maps, swap_indices, shift=shift)),)
+        xp = namespace(maps)
+        grouped = xp.reshape(maps, (*maps.shape[:-3], maps.shape[-3] // 3, 3, *maps.shape[-2:]))
+        sign = asarray_like((1.0, -1.0, 1.0), maps)[:, None, None]  # the x offset points back
+        mirrored = mirror_maps(grouped * sign, swap_indices, shift=shift, axis=-4)
+        return (mean_of_mirrored(outputs[0], xp.reshape(mirrored, maps.shape)),)
+
+    def as_output(self, target: HeatmapTarget[Array]) -> tuple[Array]:
+        """Return what a perfect model puts out for `target`: the arguments of `decode`."""
+        return (target.heatmaps,)
