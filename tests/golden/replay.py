@@ -64,7 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="a folder of golden figures")
     parser.add_argument("--group", choices=GROUPS, help="only this group; by default all")
-    parser.add_argument("--only", metavar="PREFIX", nargs="+", action="extend", help="only these")
+    parser.add_argument(
+        "--only",
+        metavar="PREFIX",
+        nargs="+",
+        action="extend",
+        help="only the cases whose name begins with one of these",
+    )
     parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="arrays to call with")
     options = parser.parse_args(arguments)
     if not is_golden_folder(options.folder):
