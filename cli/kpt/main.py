@@ -14,6 +14,7 @@ COMMANDS = {
     "check": "Find problems in annotations: rule, severity, ids.",
     "convert": "Convert annotations from one format (and schema) to another.",
     "info": "Say what an annotation file holds, and what it lacks.",
+    "schema": "List, show, check, recognise, map and import keypoint schemas.",
 }
 """Name -> one line of help; the module is ``kpt.commands.<name>``."""
 
