@@ -1,4 +1,4 @@
-"""Where the bundled schemas are: beside the package in a checkout, in `kptdata_schemas` when installed."""
+"""Where the bundled schemas are: beside the package in a checkout, else in `kptdata_schemas`."""
 
 from __future__ import annotations
 

@@ -66,6 +66,20 @@ class SchemaMap:
         rows = range(self.source.num_keypoints)
         return len(rows) == self.target.num_keypoints and self._exact_rows.tolist() == [*rows]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what goes where as JSON-ready data."""
+        return {
+            "source": self.source.name,
+            "target": self.target.name,
+            "exact": dict(self.exact),
+            "derived": {
+                name: dict(zip(parents, weights, strict=True))
+                for (name, parents), weights in zip(self.derived, self.weights, strict=True)
+            },
+            "missing": list(self.missing),
+            "unused": list(self.unused),
+        }
+
     @cached_property
     def _exact_rows(self) -> NDArray[np.intp]:
         """Source row (T,) of each target point, -1 where there is no such point."""
@@ -86,8 +100,8 @@ class SchemaMap:
     ) -> tuple[NDArray[np.floating], NDArray[np.uint8]]:
         """Return coordinates (..., T, D) and visibility (..., T) of the target's points.
 
-        A derived point needs every parent and is as visible as the least visible of them; if one has
-        no coordinates it is unlabelled. Missing points are unlabelled, with NaN.
+        A derived point needs every parent and is as visible as the least visible of them; if one
+        has no coordinates it is unlabelled. Missing points are unlabelled, with NaN.
 
         Args:
             xy: coordinates (..., K, D), D = 2 or 3, any unit; NaN where not labelled.
@@ -105,7 +119,7 @@ class SchemaMap:
         return moved, states
 
     def combine(self, xy: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return coordinates (..., T, D) for `xy` (..., K, D): NaN where missing or a parent is NaN."""
+        """Return coordinates (..., T, D) for `xy` (..., K, D); NaN where missing."""
         moved = self.take(xy, np.nan, axis=-2)
         for (row, parents), weights in zip(self._derived_rows, self.weights, strict=True):
             moved[..., row, :] = np.einsum(
@@ -120,7 +134,9 @@ class SchemaMap:
         """
         self._check(array, axis)
         rows = self._exact_rows
-        moved = np.full((*array.shape[:axis], len(rows), *_after(array.shape, axis)), fill, array.dtype)
+        moved = np.full(
+            (*array.shape[:axis], len(rows), *_after(array.shape, axis)), fill, array.dtype
+        )
         to: list[Any] = [slice(None)] * moved.ndim
         to[axis] = rows >= 0
         moved[tuple(to)] = np.take(array, rows[rows >= 0], axis)
@@ -144,8 +160,8 @@ class SchemaMap:
         points = self.source.num_keypoints
         if array.ndim < -axis or array.shape[axis] != points:
             raise ArrayError(
-                f"array: expected {points} points of schema {self.source.name!r} along axis {axis}, "
-                f"got shape {array.shape}"
+                f"array: expected {points} points of schema {self.source.name!r} "
+                f"along axis {axis}, got shape {array.shape}"
             )
 
 
@@ -166,7 +182,7 @@ def map_schemas(source: Schema, target: Schema) -> SchemaMap:
     for point in target.keypoints:
         if point.name in exact:
             continue
-        recipe = recipes.find(point.canonical)
+        recipe = recipes.derive(point.canonical)
         if recipe is None:
             missing.append(point.name)
         else:
@@ -210,10 +226,8 @@ class _Recipes:
         self.direct |= {p.canonical: exact[p.name] for p in target.keypoints if p.name in exact}
         self.formulas = {key: parse_formula(text) for key, text in target.formulas.items()}
 
-    def find(self, name: str) -> Alternative | None:
-        """Return source names and weights for the canonical `name`, None if a parent is lacking."""
-        if name in self.direct:
-            return Alternative((self.direct[name],), (1.0,))
+    def derive(self, name: str) -> Alternative | None:
+        """Return source names and weights by the formula of `name`, None if a parent is lacking."""
         formula = self.formulas.get(name, Formula(()))
         recipes = (self._fill(alternative) for alternative in formula.alternatives)
         return next((recipe for recipe in recipes if recipe is not None), None)
@@ -221,7 +235,8 @@ class _Recipes:
     def _fill(self, alternative: Alternative) -> Alternative | None:
         total: dict[str, float] = {}
         for name, weight in zip(alternative.names, alternative.weights, strict=True):
-            parent = self.find(name)
+            found = self.direct.get(name)
+            parent = Alternative((found,), (1.0,)) if found else self.derive(name)
             if parent is None:
                 return None
             for source_name, share in zip(parent.names, parent.weights, strict=True):

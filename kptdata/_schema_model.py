@@ -1,11 +1,11 @@
-"""What a keypoint schema is: frozen data, checked when it is made, with the arrays derived from it."""
+"""What a keypoint schema is: frozen data, checked when made, and the arrays derived from it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kptdata._schema_rules import Vocabulary, find_problems
-from kptdata._schema_spec import GREY
+from kptdata._schema_spec import GREY, KEYPOINT, SCHEMA
 from kptdata._schema_text import toml_text
 from kptdata.errors import SchemaError, UnknownNameError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Keypoint", "Link", "Normaliser", "Paper", "Schema", "parse_schema"]
+__all__ = ["Keypoint", "Link", "Normaliser", "Paper", "Schema", "parse_schema", "qualified_name"]
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Schema:
         Names that only count (``kpt-3``, ``7``) are qualified by `name`, so that they never match
         the points of another schema. Raises `SchemaError` for duplicate names.
         """
-        points = tuple(Keypoint(n, _qualified(n, name)) for n in names)
+        points = tuple(Keypoint(n, qualified_name(n, name)) for n in names)
         return cls(name, points, tuple(Link(start, end) for start, end in links))
 
     @cached_property
@@ -311,20 +311,19 @@ def raise_all(problems: Sequence[SchemaError]) -> None:
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    """Return a record as a dict in the order of `_ORDER`, without what equals the default."""
-    order = {key: rank for rank, key in enumerate(_ORDER)}
+    """Return a record as a dict in the order of its file, without what equals the default."""
+    defaults = {each.name: each.default for each in fields(record)}
     plain = {}
-    for each in sorted(fields(record), key=lambda f: order.get(f.name, -1)):
-        value = getattr(record, each.name)
-        default = each.default if each.default_factory is MISSING else each.default_factory()
-        if value != default and not (each.name == "canonical" and value == record.name):
-            plain[each.name] = _plain_value(value)
+    for key in _ORDER.get(type(record), tuple(defaults)):
+        value = getattr(record, key)
+        empty = isinstance(value, Mapping) and not value
+        named = key == "canonical" and value == record.name
+        if not (empty or named or value == defaults[key]):
+            plain[key] = _plain_value(value)
     return plain
 
 
-_ORDER = ("name", "title", "preferred", "sigma_source", "licence", "canonical", "swap", "parent", "part")
-_ORDER += ("group", "colour", "sigma", "weight", "aliases", "at", "keypoints", "links", "paper")
-_ORDER += ("formulas", "normalisers")
+_ORDER = {Keypoint: tuple(KEYPOINT.keys), Schema: tuple(SCHEMA.keys)}
 
 
 def _plain_value(value: Any) -> Any:
@@ -335,7 +334,8 @@ def _plain_value(value: Any) -> Any:
     return _plain(value) if hasattr(value, "__dataclass_fields__") else value
 
 
-def _qualified(name: str, scheme: str) -> str:
+def qualified_name(name: str, scheme: str) -> str:
+    """Return a name that only counts (``kpt-3``, ``7``) with its scheme, any other as it is."""
     label, digits = name.rstrip("0123456789"), name[len(name.rstrip("0123456789")) :]
     counting = label.strip("-_. ").lower() in {"", "kpt", "keypoint", "point", "landmark", "joint"}
     return f"{scheme}_{digits}" if digits and counting else name

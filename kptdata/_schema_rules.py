@@ -1,4 +1,4 @@
-"""The rules of a schema file that hold between its keys: names, pairs, links, trees, sigmas, formulas.
+"""The rules of a schema file that hold between its keys: names, pairs, links, trees, formulas.
 
 Every rule is a function that reads the document and yields what is wrong; all run, so that a user
 sees all findings at once. The shape of single values is in `_schema_spec`.
@@ -22,7 +22,9 @@ Vocabulary = Callable[[], Collection[str]]  # canonical names of other schemas; 
 
 
 def find_problems(
-    document: Mapping[str, Any], path: str | Path | None = None, vocabulary: Vocabulary | None = None
+    document: Mapping[str, Any],
+    path: str | Path | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> tuple[SchemaError, ...]:
     """Return every broken rule of a schema document, none for a valid one.
 
@@ -37,14 +39,19 @@ def find_problems(
         problems.extend(rule(facts))
     return tuple(
         SchemaError(
-            p.problem, path=path, place=p.place or None, expected=p.expected, found=p.found, fix=p.fix
+            p.problem,
+            path=path,
+            place=p.place or None,
+            expected=p.expected,
+            found=p.found,
+            fix=p.fix,
         )
         for p in problems
     )
 
 
 class _Facts:
-    """A document as the rules read it: what has the wrong type is left out, and reported elsewhere."""
+    """A document as the rules read it: what has the wrong type is left out, reported elsewhere."""
 
     def __init__(self, document: Mapping[str, Any], vocabulary: Vocabulary | None) -> None:
         self.document = document if isinstance(document, Mapping) else {}
@@ -145,7 +152,9 @@ def _swaps(facts: _Facts) -> Iterator[Problem]:
             continue
         if swap == name:
             fix = "remove the key; a point on the middle line has no partner"
-            yield Problem(f"{place}.swap", "a point swaps with itself", "another point", repr(swap), fix)
+            yield Problem(
+                f"{place}.swap", "a point swaps with itself", "another point", repr(swap), fix
+            )
         elif swap not in facts.names:
             yield _unknown_point(f"{place}.swap", swap, facts.names)
         elif facts.names[swap].get("swap") != name:
@@ -180,7 +189,9 @@ def _links(facts: _Facts) -> Iterator[Problem]:
                 yield _unknown_point(f"{place}.{key}", name, facts.names)
         if isinstance(link.get("start"), str) and link.get("start") == link.get("end"):
             found = repr(link["start"])
-            yield Problem(place, "a link from a point to itself", "two points", found, "remove the link")
+            yield Problem(
+                place, "a link from a point to itself", "two points", found, "remove the link"
+            )
 
 
 def _sigmas(facts: _Facts) -> Iterator[Problem]:
@@ -197,7 +208,9 @@ def _sigmas(facts: _Facts) -> Iterator[Problem]:
     source = facts.document.get("sigma_source")
     if with_sigma and source is None:
         fix = "add `sigma_source = 'measured'`, 'borrowed:<schema>' or 'uniform:<value>'"
-        yield Problem("sigma_source", "sigmas without a source", "where they come from", "nothing", fix)
+        yield Problem(
+            "sigma_source", "sigmas without a source", "where they come from", "nothing", fix
+        )
     if source is not None and facts.keypoints and not with_sigma:
         found = f"{source!r} and no sigma"
         yield Problem("sigma_source", "a source without sigmas", "sigmas", found, "remove the key")

@@ -1,7 +1,8 @@
 """The shape of a schema file: which keys there are and what each may hold.
 
-One table serves two readers: `problems` judges a parsed document, and `json_schema` says the same to
-editors (``schemas/schema.schema.json`` is its output). Rules between keys are in `_schema_rules`.
+One table serves two readers: `problems` judges a parsed document, and `json_schema` says the same
+to editors (``schemas/schema.schema.json`` is its output). The rules between keys are in
+`_schema_rules`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BOX_MEASURES = ("diagonal", "width", "height", "max_side", "sqrt_area")
 
 
 class Problem(NamedTuple):
-    """One broken rule: where in the document, what is wrong, what was expected, found, and the fix."""
+    """One broken rule: where it is, what is wrong, what was expected, what was found, the fix."""
 
     place: str
     problem: str
@@ -179,7 +180,7 @@ class Listing:
 
 
 def item_place(place: str, row: int, item: Any, label: str | None = "name") -> str:
-    """Return where item `row` of a list is, with its name if it has one: ``keypoints[3] (nose)``."""
+    """Return where item `row` of a list is, with its name if any: ``keypoints[3] (nose)``."""
     name = item.get(label) if label and isinstance(item, Mapping) else None
     return f"{place}[{row}] ({name})" if isinstance(name, str) else f"{place}[{row}]"
 

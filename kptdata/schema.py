@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kptdata._schema_files import bundled_names, bundled_text, read_text, stem_of
-from kptdata._schema_import import ImportedSchema, import_dataset_info
+from kptdata._schema_import import ImportedSchema, convert_dataset_info
 from kptdata._schema_mapping import SchemaMap, map_schemas
 from kptdata._schema_model import Keypoint, Link, Normaliser, Paper, Schema, parse_schema
 from kptdata._schema_rules import find_problems
@@ -117,6 +117,18 @@ def infer_schema(names: Sequence[str] | Mapping[str, Any]) -> Inference:
     return Inference(first, tuple(schema.name for schema in same if schema is not first))
 
 
+def import_dataset_info(path: str | Path) -> ImportedSchema:
+    """Return the schema that an MMPose ``dataset_info = dict(...)`` file says, and what was mended.
+
+    The file is parsed, never run.
+
+    Raises:
+        FileError: the file cannot be read.
+        SchemaError: it is not such a file, or no schema can be made of it.
+    """
+    return convert_dataset_info(read_text(Path(path)), path, _bundled_or_none)
+
+
 def fitting_schemas(num_keypoints: int) -> tuple[str, ...]:
     """Return the bundled schemas with this number of points: for messages, never for a choice."""
     return tuple(n for n in list_schemas() if _load_bundled(n).num_keypoints == num_keypoints)
@@ -130,6 +142,10 @@ def _known_stem(name: str) -> str:
     if stem_of(name) not in list_schemas():
         raise UnknownNameError("schema", name, list_schemas())
     return stem_of(name)
+
+
+def _bundled_or_none(name: str) -> Schema | None:
+    return _load_bundled(stem_of(name)) if stem_of(name) in list_schemas() else None
 
 
 @cache
@@ -169,7 +185,12 @@ def _validate_place(schema: Schema, stem: str, path: str) -> tuple[SchemaError, 
         fix = f"rename the file to {stem_of(schema.name)}.toml"
         found.append(
             SchemaError(
-                "wrong name", path=path, place="name", expected=wanted, found=repr(schema.name), fix=fix
+                "wrong name",
+                path=path,
+                place="name",
+                expected=wanted,
+                found=repr(schema.name),
+                fix=fix,
             )
         )
     for source in (schema.sigma_source or "").split(", "):
@@ -220,7 +241,9 @@ def _names_of(names: Sequence[str] | Mapping[str, Any]) -> tuple[str, ...]:
             )
         return tuple(found)
     if isinstance(names, str):
-        raise SchemaError("one text where a list of names belongs", place="names", found=repr(names))
+        raise SchemaError(
+            "one text where a list of names belongs", place="names", found=repr(names)
+        )
     return tuple(names)
 
 
@@ -231,7 +254,7 @@ def _no_match(wanted: tuple[str, ...]) -> SchemaError:
         found = f"the {len(wanted)} names of {' and of '.join(reordered)} in another order"
         fix = "put the points in the schema's order, or write a schema file for this order"
         return SchemaError("no schema has these names", place="keypoints", found=found, fix=fix)
-    fix = f"name a schema, or write one for these {len(wanted)} points (kpt schema import, docs/schemas.md)"
+    fix = f"name a schema, or write one for these {len(wanted)} points (see docs/schemas.md)"
     near = _near(wanted, schemas)
     if near:
         fix += f"; near ones: {near}"

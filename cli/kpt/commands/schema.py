@@ -263,7 +263,8 @@ def _print_map(mapping: SchemaMap) -> None:
             rows.append((row, name, "derived", parents_of[name]))
         else:
             rows.append((row, name, "missing", ""))
-    counts = f"{len(mapping.exact)} exact, {len(mapping.derived)} derived, {len(mapping.missing)} missing"
+    kinds = ("exact", "derived", "missing")
+    counts = ", ".join(f"{len(getattr(mapping, kind))} {kind}" for kind in kinds)
     title = f"{mapping.source.name} -> {mapping.target.name}: {counts}"
     _print_table(title, ("", mapping.target.name, "how", mapping.source.name), rows)
     if mapping.unused:

@@ -1,0 +1,1 @@
+"""Drawing: schemas, annotations, targets and predictions as pictures."""
