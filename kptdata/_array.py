@@ -247,7 +247,8 @@ def blur(maps: Array, kernel_size: int, border: str = "zero") -> Array:
     height, width = maps.shape[-2:]
     across = asarray_like(band_matrix(width, kernel_size, border).T, maps)
     down = asarray_like(band_matrix(height, kernel_size, border), maps)
-    return down @ (maps @ across)
+    with np.errstate(invalid="ignore", over="ignore"):  # an infinite map is data, not an error
+        return down @ (maps @ across)
 
 
 @lru_cache(maxsize=64)

@@ -38,8 +38,11 @@ __all__ = [
 ]
 
 _BUILT_IN = {
+    "IntegralRegressionLabel": ("kptdata.codecs.integral_regression_label:IntegralRegressionLabel"),
+    "MegviiHeatmap": "kptdata.codecs.megvii_heatmap:MegviiHeatmap",
     "MSRAHeatmap": "kptdata.codecs.msra_heatmap:MSRAHeatmap",
     "RegressionLabel": "kptdata.codecs.regression_label:RegressionLabel",
+    "SimCCLabel": "kptdata.codecs.simcc_label:SimCCLabel",
     "UDPHeatmap": "kptdata.codecs.udp_heatmap:UDPHeatmap",
 }
 _BUNDLES = {

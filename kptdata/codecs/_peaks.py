@@ -49,29 +49,34 @@ def patches(maps: Array, peak: Peaks, radius: int) -> Array:
     return xp.where(y_in[..., :, None] & x_in[..., None, :], patch, 0.0)
 
 
-def quarter_shift(maps: Array, peak: Peaks) -> tuple[Array, Array]:
+def quarter_shift(maps: Array, peak: Peaks, noise: float = 0.0) -> tuple[Array, Array]:
     """Return 0.25 of a cell toward the higher neighbour, in x and in y (..., K).
 
     As in the reference there is none in the first two columns and the last, nor in the first row;
     the same for rows.
+
+    Args:
+        maps: (..., K, H, W).
+        peak: of these maps.
+        noise: neighbours are equal that differ by no more than this part of the peak.
     """
     height, width = maps.shape[-2:]
     x, y = peak.x, peak.y
     beside = patches(maps, peak, 1)
-    like = peak.value
+    least = peak.value * noise
     across = (x > 1) & (x < width - 1) & (y > 0)
     down = (y > 1) & (y < height - 1) & (x > 0)
     return (
-        _quarter(beside[..., 1, 2], beside[..., 1, 0], across, like),
-        _quarter(beside[..., 2, 1], beside[..., 0, 1], down, like),
+        _quarter(beside[..., 1, 2], beside[..., 1, 0], across, least),
+        _quarter(beside[..., 2, 1], beside[..., 0, 1], down, least),
     )
 
 
-def _quarter(after: Array, before: Array, allowed: Array, like: Array) -> Array:
+def _quarter(after: Array, before: Array, allowed: Array, least: Array) -> Array:
     # Comparisons and not the sign of a difference: infinite neighbours give no NaN.
-    xp = namespace(like)
-    higher = xp.astype((after > before) & allowed, like.dtype)
-    lower = xp.astype((after < before) & allowed, like.dtype)
+    xp = namespace(least)
+    higher = xp.astype((after > before + least) & allowed, least.dtype)
+    lower = xp.astype((before > after + least) & allowed, least.dtype)
     return 0.25 * (higher - lower)
 
 

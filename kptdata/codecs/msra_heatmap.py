@@ -186,7 +186,7 @@ class MSRAHeatmap(TopDown):
                 ``(W - 1) / 2``; the result for a mirrored input is the mirrored result to one
                 pixel.
         """
-        mirrored = mirror_maps(flipped[0], swap_indices, shift=shift)
+        mirrored = mirror_maps(flipped[0], swap_indices, shift=int(shift))
         return (mean_of_mirrored(outputs[0], mirrored),)
 
     def as_output(self, target: HeatmapTarget[Array]) -> tuple[Array]:

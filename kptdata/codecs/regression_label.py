@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, NamedTuple
 
 from kptdata._array import Array, asarray_like, check_array, namespace
 from kptdata.codecs import base
-from kptdata.codecs._flip import mean_of_mirrored, mirror_coordinates
+from kptdata.codecs._flip import mean_of_mirrored, mirror_coordinates, swap
 from kptdata.codecs.base import Bound, DecodedKeypoints
 from kptdata.codecs.crop import TopDown
 from kptdata.errors import ArrayError
@@ -148,15 +148,8 @@ class RegressionLabel(TopDown):
         mirrored = mirror_coordinates(flipped[0], swap_indices, shift=pixel)
         merged = [mean_of_mirrored(outputs[0], mirrored)]
         for output, other in zip(outputs[1:], flipped[1:], strict=True):
-            swapped = namespace(other).take(other, self._order(swap_indices, other), axis=-2)
-            merged.append(mean_of_mirrored(output, swapped))
+            merged.append(mean_of_mirrored(output, swap(other, swap_indices, axis=-2)))
         return tuple(merged)
-
-    @staticmethod
-    def _order(swap_indices: Any, like: Array) -> Array:
-        xp = namespace(like)
-        order: Any = xp.asarray(swap_indices, dtype=xp.int64, device=like.device)
-        return order
 
     def as_output(self, target: RegressionTarget[Array]) -> tuple[Array]:
         """Return what a perfect model puts out for `target`: the arguments of `decode`."""

@@ -239,11 +239,13 @@ class UDPHeatmap(TopDown):
         """
         maps = flipped[0]
         if self.heatmap_type == "gaussian":
-            return (mean_of_mirrored(outputs[0], mirror_maps(maps, swap_indices, shift=shift)),)
+            return (
+                mean_of_mirrored(outputs[0], mirror_maps(maps, swap_indices, shift=int(shift))),
+            )
         xp = namespace(maps)
         grouped = xp.reshape(maps, (*maps.shape[:-3], maps.shape[-3] // 3, 3, *maps.shape[-2:]))
         sign = asarray_like((1.0, -1.0, 1.0), maps)[:, None, None]  # the x offset points back
-        mirrored = mirror_maps(grouped * sign, swap_indices, shift=shift, axis=-4)
+        mirrored = mirror_maps(grouped * sign, swap_indices, shift=int(shift), axis=-4)
         return (mean_of_mirrored(outputs[0], xp.reshape(mirrored, maps.shape)),)
 
     def as_output(self, target: HeatmapTarget[Array]) -> tuple[Array]:

@@ -32,7 +32,10 @@ def _encode(name: str, params: dict[str, Any], inputs: dict[str, Any]) -> dict[s
 
 def _decode(name: str, params: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
     decoded = _codec(name, params).decode(*inputs.values())
-    return {"keypoints": decoded.xy, "scores": decoded.score}
+    found = {"keypoints": decoded.xy, "scores": decoded.score}
+    if hasattr(decoded, "visibility"):  # the reference returns both as its scores
+        found |= {"scores.0": decoded.score, "scores.1": decoded.visibility}
+    return found
 
 
 _DEFAULT = {"encode": _encode, "decode": _decode}
