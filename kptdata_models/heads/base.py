@@ -40,18 +40,29 @@ class PoseHead(nn.Module, ABC, Generic[Output]):
         """
 
     @abstractmethod
-    def merge(self, output: Output, mirrored: Output, swap_indices: Sequence[int]) -> Output:
-        """Average an output with that of the mirrored input, by the codec's flip rule.
+    def as_decoded(self, output: Output) -> tuple[Tensor, ...]:
+        """Return an output as the codec's `decode` takes it, with an axis for people."""
+
+    def outputs(
+        self,
+        maps: Sequence[Tensor],
+        mirrored: Sequence[Tensor] | None = None,
+        swap_indices: Sequence[int] | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Return what `codec.decode` takes; with flip test if the mirrored input is given too.
 
         Args:
-            output: of the input as it is.
+            maps: of the input as it is.
             mirrored: of the input mirrored left to right.
             swap_indices: for each keypoint, its partner on the other side.
         """
-
-    @abstractmethod
-    def decode(self, output: Output) -> Any:
-        """Return the codec's bundle: xy in input pixels (B, N, K, 2), score, instance_score."""
+        output = self.as_decoded(self(maps))
+        if mirrored is None:
+            return output
+        if swap_indices is None:
+            raise OptionError("swap_indices: needed for the flip test, got None")
+        other = self.as_decoded(self(mirrored))
+        return tuple(self.codec.flip_merge(output, other, swap_indices))
 
     def predict(
         self,
@@ -59,13 +70,8 @@ class PoseHead(nn.Module, ABC, Generic[Output]):
         mirrored: Sequence[Tensor] | None = None,
         swap_indices: Sequence[int] | None = None,
     ) -> Any:
-        """Return decoded keypoints; given the maps of the mirrored input too, with flip test."""
-        output = self(maps)
-        if mirrored is not None:
-            if swap_indices is None:
-                raise OptionError("swap_indices: needed for the flip test, got None")
-            output = self.merge(output, self(mirrored), swap_indices)
-        return self.decode(output)
+        """Return keypoints: xy (B, 1, K, 2) in input pixels, score, instance_score."""
+        return self.codec.decode(*self.outputs(maps, mirrored, swap_indices))
 
 
 def make_loss(

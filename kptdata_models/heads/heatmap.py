@@ -96,17 +96,9 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
         )
         return {"loss_kpt": loss, "acc_pose": accuracy}
 
-    def merge(
-        self, output: HeatmapOutput, mirrored: HeatmapOutput, swap_indices: Sequence[int]
-    ) -> HeatmapOutput:
-        """Average with the output of the mirrored input, by the codec's flip rule."""
-        return HeatmapOutput(
-            self.codec.merge_flipped(output.heatmaps, mirrored.heatmaps, swap_indices)
-        )
-
-    def decode(self, output: HeatmapOutput) -> Any:
-        """Return the codec's bundle."""
-        return self.codec.decode(output.heatmaps)
+    def as_decoded(self, output: HeatmapOutput) -> tuple[Tensor, ...]:
+        """Return the heatmaps."""
+        return (output.heatmaps,)
 
 
 def _sizes(

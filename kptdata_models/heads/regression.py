@@ -61,14 +61,6 @@ class RegressionHead(PoseHead[RegressionOutput]):
             "acc_pose": pose_accuracy(coords.detach(), labels, weights, (1, 1)),
         }
 
-    def merge(
-        self, output: RegressionOutput, mirrored: RegressionOutput, swap_indices: Sequence[int]
-    ) -> RegressionOutput:
-        """Average with the output of the mirrored input, by the codec's flip rule."""
-        return RegressionOutput(
-            self.codec.merge_flipped(output.coords, mirrored.coords, swap_indices)
-        )
-
-    def decode(self, output: RegressionOutput) -> Any:
-        """Return the codec's bundle."""
-        return self.codec.decode(output.coords[:, None])
+    def as_decoded(self, output: RegressionOutput) -> tuple[Tensor, ...]:
+        """Return coordinates (B, 1, K, 2)."""
+        return (output.coords[:, None],)

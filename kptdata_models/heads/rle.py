@@ -63,14 +63,6 @@ class RLEHead(PoseHead[RLEOutput]):
         accuracy = pose_accuracy(output.coords.detach(), labels, weights, (1, 1))
         return {"loss_kpt": loss, "acc_pose": accuracy}
 
-    def merge(
-        self, output: RLEOutput, mirrored: RLEOutput, swap_indices: Sequence[int]
-    ) -> RLEOutput:
-        """Average with the output of the mirrored input: coordinates by the codec's flip rule."""
-        coords = self.codec.merge_flipped(output.coords, mirrored.coords, swap_indices)
-        sigma = (output.sigma + mirrored.sigma[:, list(swap_indices)]) * 0.5
-        return RLEOutput(coords, sigma)
-
-    def decode(self, output: RLEOutput) -> Any:
-        """Return the codec's bundle; a score is 1 less the mean deviation."""
-        return self.codec.decode(output.coords[:, None], sigma=output.sigma[:, None].sigmoid())
+    def as_decoded(self, output: RLEOutput) -> tuple[Tensor, ...]:
+        """Return coordinates and deviations in 0..1, both (B, 1, K, 2)."""
+        return output.coords[:, None], output.sigma[:, None].sigmoid()

@@ -98,15 +98,9 @@ class SimCCHead(PoseHead[SimCCOutput]):
         )
         return {"loss_kpt": self.loss_module(output, wanted, weights), "acc_pose": accuracy}
 
-    def merge(
-        self, output: SimCCOutput, mirrored: SimCCOutput, swap_indices: Sequence[int]
-    ) -> SimCCOutput:
-        """Average with the output of the mirrored input, by the codec's flip rule."""
-        return SimCCOutput(*self.codec.merge_flipped(output, mirrored, swap_indices))
-
-    def decode(self, output: SimCCOutput) -> Any:
-        """Return the codec's bundle."""
-        return self.codec.decode(output.simcc_x[:, None], output.simcc_y[:, None])
+    def as_decoded(self, output: SimCCOutput) -> tuple[Tensor, ...]:
+        """Return logits (B, 1, K, bins) of each axis."""
+        return output.simcc_x[:, None], output.simcc_y[:, None]
 
 
 def _from_codec(name: str, value: Any, codec: Any) -> Any:
