@@ -1,9 +1,9 @@
 """Greedy matching of predictions to ground truths, all images, thresholds and area bands at once.
 
-COCO's rule: in each image, predictions in order of score take the free ground truth with the highest
-similarity, at least the threshold; counted ground truths go before ignored ones, the later of equals
-wins, and a crowd can be taken any number of times. Images do not touch each other, so the predictions
-of rank 1 of all images are matched in one step, then those of rank 2, and so on.
+COCO's rule: in each image, predictions in order of score take the free ground truth with the
+highest similarity, at least the threshold; counted ground truths go before ignored ones, the later
+of equals wins, and a crowd can be taken any number of times. Images do not touch each other, so the
+predictions of rank 1 of all images are matched in one step, then those of rank 2, and so on.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Matches(NamedTuple):
 def rank_predictions(
     score: NDArray[np.float64], group: NDArray[np.intp], max_dets: int | None
 ) -> Ranking:
-    """Sort predictions by group, then score; the earlier of equals first; keep `max_dets` a group."""
+    """Sort by group, then score, the earlier of equals first; keep `max_dets` of a group."""
     rows = np.lexsort((-score, group))
     ranked = group[rows]
     rank = place_in_run(ranked)

@@ -1,4 +1,4 @@
-"""Runs of equal values in a sorted array: where groups begin and end, without a loop over members."""
+"""Runs of equal values in a sorted array: where groups begin and end."""
 
 from __future__ import annotations
 

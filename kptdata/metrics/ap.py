@@ -1,11 +1,12 @@
 """Average precision and recall over object keypoint similarity: COCO's protocol on arrays.
 
-Axes: G ground truths, D predictions, K keypoints, T thresholds, R recall points, C categories, A area
+Axes: G ground truths, D predictions, K keypoints, T thresholds, R recall points, C categories, A
+    area
 bands. Figures equal pycocotools' to the last bit on files whose annotation ids are positive.
 
 References:
-    Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, arXiv:1405.0312; the keypoint
-    evaluation page of cocodataset.org.
+    Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, arXiv:1405.0312; the
+    keypoint evaluation page of cocodataset.org.
 """
 
 from __future__ import annotations
@@ -102,12 +103,16 @@ class AveragePrecision:
     counts: Mapping[str, BandCount] = field(repr=False)
     beyond_max_dets: int
 
-    def ap(self, band: str = "all", threshold: float | None = None, category: int | None = None) -> float:
-        """Return the mean precision over recall points, thresholds and categories; NaN if undefined."""
+    def ap(
+        self, band: str = "all", threshold: float | None = None, category: int | None = None
+    ) -> float:
+        """Return the mean precision over recall points, thresholds, categories; or NaN."""
         return _mean(self._pick(self.precision, band, threshold, category))
 
-    def ar(self, band: str = "all", threshold: float | None = None, category: int | None = None) -> float:
-        """Return the mean of the highest recall over thresholds and categories; NaN if undefined."""
+    def ar(
+        self, band: str = "all", threshold: float | None = None, category: int | None = None
+    ) -> float:
+        """Return the mean of the highest recall over thresholds, categories; or NaN."""
         return _mean(self._pick(self.recall, band, threshold, category))
 
     def _pick(
@@ -176,19 +181,20 @@ def average_precision(
         if truths.unmatchable is not None:
             state[truths.unmatchable[made.truth] & (state == _HIT)] = _NOTHING
         outcome[made.setting, place[made.place]] = state
-    outcome = outcome.reshape(len(thresholds), len(bands), -1)
     in_band = np.empty((len(bands), len(place)), dtype=bool)
     in_band[:, place] = _within(predictions.area[ranking.rows], limits).T
     curves = _Curves(
-        outcome=outcome,
+        outcome=outcome.reshape(len(thresholds), len(bands), -1),
         in_band=in_band,
         starts=np.searchsorted(category, np.arange(num_categories + 1)),
         positives=_count(~ignored, truths.category, num_categories),
     )
     precision, recall = curves.all(recall_points)
-    counts = _band_counts(truths, ignored, in_band, outcome[0], tuple(bands))
+    counts = _band_counts(truths, ignored, in_band, outcome[: len(bands)], tuple(bands))
     beyond = len(predictions.score) - len(ranking.rows)
-    return AveragePrecision(precision, recall, thresholds, MappingProxyType(dict(bands)), counts, beyond)
+    return AveragePrecision(
+        precision, recall, thresholds, MappingProxyType(dict(bands)), counts, beyond
+    )
 
 
 _NOTHING, _HIT, _SET_ASIDE = np.uint8(0), np.uint8(1), np.uint8(2)
@@ -210,7 +216,8 @@ def _check(truths: Truths, predictions: Predictions) -> None:
     unscored = np.flatnonzero(np.isnan(predictions.score))
     if unscored.size:
         raise OptionError(
-            f"predictions.score: expected numbers, got NaN in {unscored.size} rows, first row {unscored[0]}"
+            f"predictions.score: expected numbers, got NaN in {unscored.size} rows, first row "
+            f"{unscored[0]}"
         )
 
 
@@ -243,13 +250,15 @@ def _within(area: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[n
 
 
 def _global_place(score: NDArray[np.float64], category: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Position of each ranked prediction in the list of its category, best first, categories in line."""
+    """Position of each ranked prediction in its category's list, one category after the other."""
     place = np.empty(len(score), dtype=np.intp)
     place[np.lexsort((-score, category))] = np.arange(len(score))
     return place
 
 
-def _count(flags: NDArray[np.bool_], category: NDArray[np.intp], num_categories: int) -> NDArray[np.intp]:
+def _count(
+    flags: NDArray[np.bool_], category: NDArray[np.intp], num_categories: int
+) -> NDArray[np.intp]:
     """(C, A) True flags (N, A) per category and band."""
     out = np.zeros((num_categories, flags.shape[1]), dtype=np.intp)
     np.add.at(out, category, flags)
@@ -272,7 +281,9 @@ class _Curves:
     starts: NDArray[np.intp]
     positives: NDArray[np.intp]
 
-    def all(self, recall_points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def all(
+        self, recall_points: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         thresholds, bands, _ = self.outcome.shape
         categories = len(self.positives)
         precision = np.full((thresholds, len(recall_points), categories, bands), -1.0)
@@ -282,7 +293,9 @@ class _Curves:
         for c, b in np.argwhere(self.positives > 0):
             positives = self.positives[c, b]
             rows = slice(self.starts[c], self.starts[c + 1])
-            needed = np.searchsorted(np.arange(1, positives + 1) / positives, recall_points, side="left")
+            needed = np.searchsorted(
+                np.arange(1, positives + 1) / positives, recall_points, side="left"
+            )
             so_far = counted[b, rows.start + 1 : rows.stop + 1] - counted[b, rows.start]
             for t in range(thresholds):
                 best = self._envelope(self.outcome[t, b, rows], self.in_band[b, rows], so_far)
@@ -300,7 +313,7 @@ class _Curves:
         matched = np.flatnonzero(outcome)
         state = outcome[matched]
         hit = state == _HIT
-        # `so_far` took a matched prediction to count if its own area is in the band; its match decides.
+        # `so_far` took the area of a matched prediction to decide; but its match does.
         change = np.cumsum((state != _SET_ASIDE).astype(np.int64) - in_band[matched])
         counted = (so_far[matched] + change)[hit]
         precision = np.arange(1, len(counted) + 1) / (counted + _EPS)

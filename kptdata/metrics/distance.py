@@ -1,7 +1,9 @@
 """Distances between predicted and true points, and their averages: EPE, NME, MPJPE and its kin.
 
-Axes: ``...`` any leading axes, N instances, K keypoints, D coordinates (2 or 3). NumPy only. NaN means
-undefined: the truth is not labelled, or its normaliser is not above 0. Infinity means a miss: labelled,
+Axes: ``...`` any leading axes, N instances, K keypoints, D coordinates (2 or 3). NumPy only. NaN
+    means
+undefined: the truth is not labelled, or its normaliser is not above 0. Infinity means a miss:
+    labelled,
 but nothing was predicted. Means and medians leave both out; `pck` counts a miss as wrong.
 """
 
@@ -25,7 +27,7 @@ class ErrorSummary(NamedTuple):
 
     mean: float
     median: float
-    count: int  # finite distances
+    compared: int  # finite distances
     missed: int  # labelled points without a prediction
     per_keypoint: NDArray[np.float64]  # (K,) mean; NaN where none
 
@@ -70,7 +72,8 @@ def _per_axis(normaliser: NDArray[np.float64], shape: tuple[int, ...]) -> NDArra
     if normaliser.shape == (*shape[:-2], shape[-1]):
         return normaliser[..., None, :]
     raise ArrayError(
-        f"normaliser: expected shape {shape[:-2]} or {(*shape[:-2], shape[-1])}, got {normaliser.shape}"
+        f"normaliser: expected shape {shape[:-2]} or {(*shape[:-2], shape[-1])}, got "
+        f"{normaliser.shape}"
     )
 
 
@@ -101,10 +104,10 @@ def mpjpe(
     *,
     reference: bool = False,
 ) -> float:
-    """Return the mean per-joint position error, in the unit of the points; NaN if nothing is labelled.
+    """Return the mean per-joint position error, in the points' unit; NaN if none is labelled.
 
-    ``scale`` gives N-MPJPE (each prediction is multiplied by its best factor), ``procrustes`` PA-MPJPE
-    (best rotation, factor and shift).
+    ``scale`` gives N-MPJPE (each prediction is multiplied by its best factor), ``procrustes``
+    PA-MPJPE (best rotation, factor and shift).
 
     Args:
         xyz: (N, K, D) predicted points.
@@ -128,7 +131,7 @@ def align(
     used: NDArray[np.bool_],
     alignment: str,
 ) -> NDArray[np.float64]:
-    """Return predictions (N, K, D) moved onto the truth by the best transform of the kind asked for.
+    """Return predictions (N, K, D) moved onto the truth by the best transform of a kind.
 
     Only points in `used` (N, K) that were predicted decide the transform.
 
@@ -145,7 +148,9 @@ def align(
         return xyz * _ratio((x * y).sum(axis=(1, 2)), (x * x).sum(axis=(1, 2)))[:, None, None]
     count = np.maximum(weight.sum(axis=1, keepdims=True), 1)
     x_mean, y_mean = x.sum(axis=1, keepdims=True) / count, y.sum(axis=1, keepdims=True) / count
-    rotation, factor = _best_turn(np.where(weight, x - x_mean, 0.0), np.where(weight, y - y_mean, 0.0))
+    rotation, factor = _best_turn(
+        np.where(weight, x - x_mean, 0.0), np.where(weight, y - y_mean, 0.0)
+    )
     return factor[:, None, None] * (xyz - x_mean) @ rotation + y_mean
 
 

@@ -24,7 +24,12 @@ class Accuracy(NamedTuple):
 
 
 def heatmap_accuracy(
-    output: Array, target: Array, labelled: Array, threshold: float = 0.05, *, reference: bool = False
+    output: Array,
+    target: Array,
+    labelled: Array,
+    threshold: float = 0.05,
+    *,
+    reference: bool = False,
 ) -> Accuracy:
     """Compare the peaks of `output` and `target`, both (N, K, H, W).
 

@@ -1,8 +1,9 @@
 """Suppression of repeated predictions, for all images at once.
 
-Axes: N predictions, K keypoints. Every function takes `image` (N,), the image of each prediction (None
-for one image), and returns the rows that stay: image by image, best first. Of equal scores the earlier
-row is the better one.
+Axes: N predictions, K keypoints. Every function takes `image` (N,), the image of each prediction
+    (None
+for one image), and returns the rows that stay: image by image, best first. Of equal scores the
+earlier row is the better one.
 """
 
 from __future__ import annotations
@@ -100,12 +101,13 @@ def soft_oks_nms(
     image: Rows | None = None,
     visible: NDArray[np.bool_] | None = None,
 ) -> Rows:
-    """Take the best prediction of each image, lower the others by ``exp(-oks^2 / threshold)``, repeat.
+    """Take an image's best prediction, lower the others by ``exp(-oks^2 / threshold)``, repeat.
 
     Arguments are those of `oks_nms`; `max_dets` predictions stay per image, with their own scores.
 
     References:
-        Bodla et al., "Soft-NMS", ICCV 2017, arXiv:1704.04503, with the similarity in place of the overlap.
+        Bodla et al., "Soft-NMS", ICCV 2017, arXiv:1704.04503, with the similarity in place of the
+        overlap.
     """
     sigmas = _check(xy, area, score, sigmas)
     ranking = rank_predictions(score, _groups(image, len(score)), None)
@@ -175,7 +177,8 @@ def nearby_joints_nms(
     """Of predictions with many keypoints close to each other, keep the best.
 
     Two keypoints are close if they are nearer than `distance_threshold` times the diagonal of the
-    instance's extent; two instances if more than `num_nearby` keypoints are (by default half of them).
+    instance's extent; two instances if more than `num_nearby` keypoints are (by default half of
+    them).
 
     Args:
         xy: (N, K, 2) pixels.
@@ -196,7 +199,8 @@ def nearby_joints_nms(
     limit = xy.shape[1] // 2 if num_nearby is None else num_nearby
     if distance_threshold <= 0 or not limit < xy.shape[1]:
         raise OptionError(
-            f"nearby_joints_nms: expected distance_threshold above 0 and num_nearby below {xy.shape[1]}, "
+            "nearby_joints_nms: expected distance_threshold above 0 and num_nearby below "
+            f"{xy.shape[1]}, "
             f"got {distance_threshold} and {limit}"
         )
     ranking = rank_predictions(score, _groups(image, len(score)), None)
@@ -230,7 +234,7 @@ def _groups(image: Rows | None, count: int) -> Rows:
 
 
 def _later_pairs(ranking: Ranking) -> Iterator[tuple[Rows, Rows]]:
-    """Yield places (first, second) of every two predictions of an image, first the better, in blocks."""
+    """Yield places (better, worse) of every two predictions of an image, in blocks."""
     count = len(ranking.rows)
     starts = run_starts(ranking.group)
     stop_of = np.repeat(starts + np.diff(starts, append=count), np.diff(starts, append=count))
@@ -292,6 +296,6 @@ def _keep_best_of_close(ranking: Ranking, one: Rows, other: Rows) -> NDArray[np.
 
 def _count_before(flags: NDArray[np.bool_], group: Rows) -> Rows:
     """Number of True flags of the same group in front of each."""
-    before = np.cumsum(flags) - flags
+    before: Rows = np.cumsum(flags, dtype=np.intp) - flags
     starts = run_starts(group)
     return np.asarray(before - np.repeat(before[starts], np.diff(starts, append=len(group))))

@@ -2,12 +2,13 @@
 
 Axes: G ground truths, D predictions, K keypoints, P pairs. NumPy only.
 
-A pair's similarity is ``mean_k exp(-d_k^2 / (2 area (2 sigma_k)^2))`` over the labelled keypoints of the
-ground truth. The order of every sum is that of COCO's evaluation, so that figures agree to the last bit.
+A pair's similarity is ``mean_k exp(-d_k^2 / (2 area (2 sigma_k)^2))`` over the labelled keypoints
+of the ground truth. The order of every sum is that of COCO's evaluation, so that figures agree to
+the last bit.
 
 References:
-    Ronchi and Perona, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation", ICCV 2017;
-    the evaluation page of cocodataset.org.
+    Ronchi and Perona, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation", ICCV
+    2017; the evaluation page of cocodataset.org.
 """
 
 from __future__ import annotations
@@ -102,7 +103,9 @@ def _similarity(
     Equal counts make equal rows, so that each row is summed in the order of a sum of its own.
     """
     found = xy[row]
-    delta = _outside(found, targets.bbox[target_row]) if points == 0 else found - targets.xy[target_row]
+    delta = (
+        _outside(found, targets.bbox[target_row]) if points == 0 else found - targets.xy[target_row]
+    )
     np.square(delta, out=delta)
     error = delta[..., 0] + delta[..., 1]
     error /= variances
@@ -132,7 +135,8 @@ def oks_matrix(
         ArrayError: shapes do not fit.
         OptionError: `sigmas` is not one positive number per keypoint.
 
-    >>> one = OksTargets(np.zeros((1, 1, 2)), np.ones((1, 1), bool), np.array([100.0]), np.zeros((1, 4)))
+    >>> seen, area = np.ones((1, 1), bool), np.array([100.0])
+    >>> one = OksTargets(np.zeros((1, 1, 2)), seen, area, np.zeros((1, 4)))
     >>> oks_matrix(one, np.zeros((2, 1, 2)), np.array([0.1])).tolist()
     [[1.0], [1.0]]
     """

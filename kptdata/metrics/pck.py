@@ -1,6 +1,7 @@
 """Percentage of correct keypoints (PCK) and the area under its curve.
 
-Axes: N instances, K keypoints. A keypoint is correct if its distance over the normaliser is below the
+Axes: N instances, K keypoints. A keypoint is correct if its distance over the normaliser is below
+    the
 threshold; what differs between the many PCKs is the normaliser, the comparison and the mean.
 """
 
@@ -35,7 +36,7 @@ def pck(
     inclusive: bool = False,
     counted: NDArray[np.bool_] | None = None,
 ) -> Pck:
-    """Return the share of distances (N, K) below `threshold`; NaN does not count, infinity is wrong.
+    """Return the share of distances (N, K) below `threshold`; NaN is left out, inf is wrong.
 
     Args:
         distance: over the normaliser, as `distances` gives it.

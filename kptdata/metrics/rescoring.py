@@ -24,9 +24,9 @@ def rescore(
 ) -> NDArray[np.float64]:
     """Return the score (N,) of each instance.
 
-    ``bbox`` keeps `score`; ``keypoint`` is the mean of the keypoint scores; ``bbox_keypoint`` multiplies
-    `score` by the mean of the keypoint scores above `threshold` (0 if none is); ``bbox_rle`` adds the
-    mean and the highest keypoint score to `score`.
+    ``bbox`` keeps `score`; ``keypoint`` is the mean of the keypoint scores; ``bbox_keypoint``
+    multiplies `score` by the mean of the keypoint scores above `threshold` (0 if none is);
+    ``bbox_rle`` adds the mean and the highest keypoint score to `score`.
 
     Args:
         score: (N,) of the box.

@@ -27,7 +27,7 @@ _KNOWN = {"pycocotools", "xtcocotools", "xtcocotools_use_area_false"}
 _INPUTS = {"gt", "results", "sigmas", "stats_names", "iou_type", "use_area", "parts"}
 
 
-def replay(case: Case, backend: Backend) -> list[str]:  # noqa: ARG001 - files, not arrays
+def replay(case: Case, backend: Backend) -> list[str]:
     """Return what differs in one case."""
     unknown = case.entry.keys() - _KNOWN - _INPUTS
     if unknown:
@@ -103,7 +103,9 @@ def evaluate(
     annotations = truth["annotations"]
     points = _points(annotations, parts, len(sigmas))
     bbox = np.array([a["bbox"] for a in annotations], dtype=float).reshape(-1, 4)
-    area = np.array([a["area"] for a in annotations]) if use_area else bbox[:, 2:].prod(axis=1) * 0.53
+    area = (
+        np.array([a["area"] for a in annotations]) if use_area else bbox[:, 2:].prod(axis=1) * 0.53
+    )
     labelled = points[..., 2] > 0
     truths = Truths(
         xy=points[..., :2].copy(),
