@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["BODY_HEIGHT_NODES", "HEAD_AXES", "LANDMARKS", "NODES", "Body", "draw_body"]
-
-Vector = "NDArray[np.float64]"
+__all__ = ["HEAD_AXES", "LANDMARKS", "NODES", "Body", "draw_body"]
 
 _FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
 
@@ -46,8 +44,6 @@ _EXTRA = (
 )  # fmt: skip
 NODES: Mapping[str, int] = {name: i for i, name in enumerate((*LANDMARKS, *_EXTRA))}
 """Row of each landmark and of each further anchor of a drawn shape."""
-
-BODY_HEIGHT_NODES = tuple(i for name, i in NODES.items() if not name.startswith("hair"))
 
 SKULL_RADIUS, JAW_RADIUS = 0.056, 0.040
 _SKULL, _JAW = np.array([0.0, 0.028, -0.004]), np.array([0.0, -0.030, 0.012])
@@ -98,9 +94,9 @@ def _turn(axis: str, angle_deg: float) -> NDArray[np.float64]:
 # Ranges in degrees: (away from the body, forward, about the limb's own axis, bend of the elbow).
 _ARMS = {
     "relaxed": (0.26, ((5, 28), (-20, 25), (-40, 10), (0, 45))),
-    "out": (0.16, ((55, 110), (-10, 35), (-40, 40), (0, 90))),
+    "out": (0.20, ((55, 110), (-10, 35), (-40, 40), (0, 90))),
     "up": (0.22, ((125, 172), (-10, 25), (-60, 60), (0, 80))),
-    "forward": (0.12, ((0, 35), (45, 110), (-40, 30), (0, 110))),
+    "forward": (0.08, ((0, 35), (30, 80), (-40, 30), (0, 110))),
     "akimbo": (0.12, ((32, 58), (-25, 0), (-85, -60), (75, 115))),
     "bent": (0.12, ((5, 30), (5, 45), (-60, -10), (70, 135))),
 }
@@ -117,7 +113,7 @@ _LEGS = {
     "squat": (0.10, (((12, 45), (45, 100), (0, 30), (70, 135)),) * 2),
     "raise": (0.16, (_STRAIGHT, ((5, 50), (25, 100), (-10, 30), (5, 115)))),
 }
-_VIEWS = ((0.70, 0.0, 28.0), (0.12, 180.0, 25.0), (0.09, 78.0, 22.0), (0.09, -78.0, 22.0))
+_VIEWS = ((0.78, 0.0, 26.0), (0.08, 180.0, 20.0), (0.07, 72.0, 16.0), (0.07, -72.0, 16.0))
 
 
 def _uniform(rng: np.random.Generator, ranges: tuple[tuple[float, float], ...]) -> list[float]:
@@ -132,15 +128,15 @@ def _pick(rng: np.random.Generator, table: Mapping[str, tuple[float, object]]) -
 def _view(rng: np.random.Generator) -> tuple[float, float, float]:
     row = int(rng.choice(len(_VIEWS), p=[v[0] for v in _VIEWS]))
     yaw = rng.normal(_VIEWS[row][1], _VIEWS[row][2])
-    tumbled = rng.random() < 0.15
-    roll = rng.uniform(-60, 60) if tumbled else rng.normal(0, 9)
+    tumbled = rng.random() < 0.08
+    roll = rng.uniform(-50, 50) if tumbled else rng.normal(0, 7)
     return float(yaw), float(rng.normal(4, 8)), float(roll)
 
 
 # ------------------------------------------------------------------------------------- proportions
 def _arm(frame: NDArray[np.float64], rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
     """Place a left arm in the frame of the chest, the shoulder at the origin."""
-    away, forward, twist, bend = _uniform(rng, _ARMS[_pick(rng, _ARMS)][1])  # type: ignore[arg-type]
+    away, forward, twist, bend = _uniform(rng, _ARMS[_pick(rng, _ARMS)][1])
     upper = frame @ _turn("z", away) @ _turn("x", -forward) @ _turn("y", twist)
     lower = upper @ _turn("x", -bend)
     hand = lower @ _turn("y", rng.uniform(-70, 50)) @ _turn("z", rng.normal(0, 18))
@@ -155,7 +151,7 @@ def _arm(frame: NDArray[np.float64], rng: np.random.Generator) -> dict[str, NDAr
 
 
 def _hand(curl_deg: float, spread: float) -> dict[str, NDArray[np.float64]]:
-    """Place a left hand: fingers along -y, thumb towards +z, palm towards -x, wrist at the origin."""
+    """Place a left hand: fingers down, thumb forward, palm inward, wrist at the origin."""
     points = {}
     for finger, name in enumerate(_FINGERS[1:]):
         across = 1.5 - finger
@@ -268,7 +264,7 @@ _HEAD = _head_points()
 def _sides(
     limb: Mapping[str, NDArray[np.float64]], side: str, at: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    """Name a left limb's points for `side`, mirrored if it is the right one, and move them to `at`."""
+    """Name a left limb's points for `side`, mirrored for the right one, moved to `at`."""
     mirror = _MIRROR if side == "right" else np.ones(3)
     return {f"{side}_{name}": at + mirror * point for name, point in limb.items()}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.floating[Any]]"  # float32 all through
 
 __all__ = ["Canvas", "Field", "background", "capsules", "paint", "polygon"]
 
@@ -33,9 +35,9 @@ class Canvas:
         light: (3,) unit vector towards the light: right, down, to the viewer.
     """
 
-    image: NDArray[np.float32]
+    image: Floats
     owner: NDArray[np.int32]
-    light: NDArray[np.float32]
+    light: Floats
 
 
 class Field(NamedTuple):
@@ -47,9 +49,9 @@ class Field(NamedTuple):
 
     rows: slice
     columns: slice
-    distance: NDArray[np.float32]
-    normal: NDArray[np.float32]
-    along: NDArray[np.float32]
+    distance: Floats
+    normal: Floats
+    along: Floats
 
 
 def _window(
@@ -62,22 +64,18 @@ def _window(
     return None if x0 >= x1 or y0 >= y1 else (slice(y0, y1), slice(x0, x1))
 
 
-def _grid(rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _grid(rows: slice, columns: slice) -> tuple[Floats, Floats]:
     x = np.arange(columns.start, columns.stop, dtype=np.float32)
     y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
     return x, y
 
 
-def _normal(
-    gx: NDArray[np.float32], gy: NDArray[np.float32], rim: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _normal(gx: Floats, gy: Floats, rim: Floats) -> Floats:
     """Bulge a flat shape: `rim` is 0 on its ridge and 1 at its edge, (gx, gy) points outwards."""
     return np.stack([gx * rim, gy * rim, np.sqrt(np.maximum(1 - rim * rim, 0))])
 
 
-def _nearest(
-    distance: NDArray[np.float32], *values: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], ...]:
+def _nearest(distance: Floats, *values: Floats) -> tuple[Floats, ...]:
     """Pick from each of `values` (S, h, w) the entry of the shape with the least `distance`."""
     if len(distance) == 1:
         return tuple(v[0] for v in values)
@@ -148,7 +146,7 @@ def polygon(
 def paint(
     canvas: Canvas,
     field: Field | None,
-    colour: NDArray[np.float32] | Callable[[Field], NDArray[np.float32]],
+    colour: Floats | Callable[[Field], Floats],
     *,
     owner: int | None = None,
     outline: float = 1.0,
@@ -181,10 +179,11 @@ def paint(
 
 
 # -------------------------------------------------------------------------------------- background
-def background(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
+def background(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
     """Draw a textured scene without people: (H, W, 3) float32, 0..255."""
-    width, height = size
+    width = size[0]
     tones = np.stack([_muted(rng) for _ in range(3)])
+    tones[1] = (tones[0] + tones[1]) / 2
     mix = _clouds(rng, size, cells=int(rng.integers(2, 5)))[..., None]
     image = tones[0] + (tones[1] - tones[0]) * mix
     if rng.random() < 0.6:
@@ -192,26 +191,23 @@ def background(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.fl
     pattern = _PATTERNS[int(rng.integers(len(_PATTERNS)))](rng, size)
     image = image * (1 + np.float32(rng.uniform(0.06, 0.2)) * pattern[..., None])
     grain = _clouds(rng, size, cells=max(8, width // 5))
-    image *= (0.9 + 0.2 * grain)[..., None]
-    return np.clip(image, 0, 255).astype(np.float32)
+    return np.clip(image * (0.9 + 0.2 * grain)[..., None], 0, 255).astype(np.float32)
 
 
-def _muted(rng: np.random.Generator) -> NDArray[np.float32]:
+def _muted(rng: np.random.Generator) -> Floats:
     tone = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.05, 0.45), rng.uniform(0.3, 0.9))
     return 255 * np.array(tone, dtype=np.float32)
 
 
-def _clouds(rng: np.random.Generator, size: tuple[int, int], cells: int) -> NDArray[np.float32]:
+def _clouds(rng: np.random.Generator, size: tuple[int, int], cells: int) -> Floats:
     import cv2
 
     coarse = rng.random((cells + 1, cells + 1), dtype=np.float32)
-    smooth: NDArray[np.float32] = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+    smooth: Floats = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
     return np.clip(smooth, 0, 1)
 
 
-def _floor(
-    rng: np.random.Generator, image: NDArray[np.float32], tone: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _floor(rng: np.random.Generator, image: Floats, tone: Floats) -> Floats:
     height, width = image.shape[:2]
     horizon = rng.uniform(0.45, 0.85) * height + rng.uniform(-0.06, 0.06) * np.arange(width)
     below = np.clip(np.arange(height)[:, None] - horizon, 0, 1).astype(np.float32)[..., None]
@@ -219,25 +215,23 @@ def _floor(
     return image + below * (tone * fade - image)
 
 
-def _slant(
-    rng: np.random.Generator, size: tuple[int, int], upright: bool = False
-) -> NDArray[np.float32]:
+def _slant(rng: np.random.Generator, size: tuple[int, int], upright: bool = False) -> Floats:
     angle = (0.0 if upright else rng.uniform(0, np.pi)) + rng.normal(0, 0.03)
     x, y = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)[:, None]
     return (x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))) / np.float32(max(size))
 
 
-def _stripes(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
+def _stripes(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
     return np.sin(_slant(rng, size) * np.float32(2 * np.pi * rng.uniform(4, 22))).astype(np.float32)
 
 
-def _checks(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
+def _checks(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
     pitch = np.float32(2 * np.pi * rng.uniform(2, 9))
     wave = np.sin(_slant(rng, size) * pitch) * np.sin(_slant(rng, size) * pitch)
     return np.clip(wave * 6, -1, 1).astype(np.float32)
 
 
-def _bricks(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
+def _bricks(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
     pitch = max(size) * float(rng.uniform(0.05, 0.12))
     x, y = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)[:, None]
     row = np.floor(y / pitch)
@@ -249,7 +243,7 @@ def _bricks(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float
     return np.where(seam, np.float32(-1), blocks).astype(np.float32)
 
 
-def _blots(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
+def _blots(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
     return np.clip(8 * (_clouds(rng, size, cells=int(rng.integers(6, 14))) - 0.5), -1, 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +48,8 @@ def _limbs(side: str) -> list[_Part]:
     hand = [(at("hand_root"), 0.014, at(f"{f}1"), 0.011) for f, _ in fingers]
     hand += [(at(f"{f}{i}"), r, at(f"{f}{i + 1}"), 0.9 * r) for f, r in fingers for i in (1, 2, 3)]
     foot = ((at("ankle"), 0.024, at("heel"), 0.020), (at("heel"), 0.020, at("big_toe"), 0.017),
-            (at("heel"), 0.020, at("small_toe"), 0.015), (at("ankle"), 0.022, at("big_toe"), 0.016))  # fmt: skip
+            (at("heel"), 0.020, at("small_toe"), 0.015), (at("ankle"), 0.022, at("big_toe"), 0.016),
+            (at("big_toe"), 0.017, at("small_toe"), 0.015))  # fmt: skip
     return [
         one("upper_arm", "arm", "shoulder", 0.031, "elbow", 0.024),
         one("forearm", "arm", "elbow", 0.024, "wrist", 0.017, 0.004),
@@ -298,7 +300,7 @@ def _paint_nose(canvas: Canvas, figure: Figure, owner: int, outline: float) -> N
 _MOUTH = tuple(
     (f"face-{a}", 0.003, f"face-{b}", 0.003)
     for ring in ((*range(48, 60), 48), (*range(60, 68), 60))
-    for a, b in zip(ring, ring[1:], strict=False)
+    for a, b in pairwise(ring)
 )
 
 
@@ -370,7 +372,7 @@ _TRUNK_JOINTS = {"shoulder": "thorax", "hip": "pelvis"}
 def carries(figure: Figure, shapes: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Tell which landmarks lie on the shape that is on top of them.
 
-    The torso shows the shoulder and hip of the near side only, and nothing shows a face from behind.
+    The torso shows the near side's shoulder and hip only; nothing shows a face from behind.
 
     Args:
         figure: the person.
