@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,8 +66,8 @@ def construct(table: Table[Any], config: Mapping[str, Any], place: str, **given:
     for key in arguments:
         if parameters is not None and key not in parameters:
             raise UnknownNameError(f"key in [{place}] of {name}", key, parameters)
-    filled = {k: v for k, v in given.items() if parameters is None or k in parameters}
-    arguments = filled | arguments
+    named = inspect.signature(kind).parameters
+    arguments = {key: value for key, value in given.items() if key in named} | arguments
     for key, parameter in (parameters or {}).items():
         if parameter.default is parameter.empty and key not in arguments:
             raise OptionError(f"{place}.{key}: missing; {name} needs it")
@@ -85,13 +85,6 @@ def _parameters(kind: Callable[..., Any]) -> dict[str, inspect.Parameter] | None
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return None
     return {name: p for name, p in parameters.items() if p.kind is not p.VAR_POSITIONAL}
-
-
-class _Features(NamedTuple):
-    """What a head is given for one input, and how it came about."""
-
-    backbone: Sequence[Tensor]
-    maps: Sequence[Tensor]
 
 
 def build_model(spec: ModelSpec, codec: Any, schema: Schema) -> TopdownPoseEstimator:
@@ -197,7 +190,7 @@ def _build_head(
     last = maps[-1]
     keypoints = schema.num_keypoints
     combined = getattr(codec, "heatmap_type", None) == "combined"
-    right = {
+    right: dict[str, Any] = {
         "in_channels": int(last.shape[1]),
         "out_channels": keypoints * 3 if combined else keypoints,
         "num_joints": keypoints,

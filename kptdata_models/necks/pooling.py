@@ -12,6 +12,9 @@ __all__ = ["GlobalAveragePooling"]
 class GlobalAveragePooling(nn.Module):
     """Average each map (B, C, H, W) over its cells, giving (B, C)."""
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the maps that the head sees."""
         return tuple(x.mean(dim=(2, 3)) for x in maps)

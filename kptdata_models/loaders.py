@@ -1,0 +1,134 @@
+"""Batches in an order that depends on seed and epoch alone, resumed where they stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Sampler
+
+from kptdata_models.data import Sample, TopdownDataset
+
+__all__ = ["TrainBatches", "TrainLoader", "ValBatches", "train_loader", "val_loader"]
+
+Key = tuple[int, int]
+
+
+class TrainBatches(Sampler[list[Key]]):
+    """Batches of keys (epoch, position), shuffled anew each epoch and dealt out to processes.
+
+    Every process gets as many batches as the others; for several processes the shuffled order is
+    filled up from its start, so that each step has as many samples as any other.
+
+    Args:
+        count: number of samples.
+        batch_size: samples per step and process.
+        seed: of the order.
+        epoch: returns the number of the epoch that is about to start.
+        rank: number of this process.
+        world: number of processes.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch: Callable[[], int],
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.count = count
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = epoch
+        self.rank = rank
+        self.world = world
+        self.resume: Key | None = None
+
+    def __len__(self) -> int:
+        return -(-self.count // (self.batch_size * self.world))
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        epoch, first = self.resume or (self.epoch(), 0)
+        self.resume = None
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
+        if self.world > 1:
+            order = np.resize(order, len(self) * self.batch_size * self.world)
+        step = self.batch_size * self.world
+        for start in range(first * step, len(order), step):
+            batch = order[start : start + step][self.rank :: self.world]
+            yield [(epoch, int(position)) for position in batch]
+
+
+class TrainLoader(DataLoader[Sample]):
+    """A loader that a checkpoint can stop and start within an epoch.
+
+    Attributes:
+        position: returns epoch and number of batches that are done.
+    """
+
+    position: Callable[[], Key]
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where training stands."""
+        epoch, done = self.position()
+        ended = done >= len(self)
+        return {"epoch": epoch + ended, "batch": 0 if ended else done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Continue there the next time that batches are asked for."""
+        batches: Any = self.batch_sampler
+        batches.resume = (state["epoch"], state["batch"])
+
+
+class ValBatches(Sampler[list[int]]):
+    """Whole batches dealt out to processes, each sample once.
+
+    Batches hold the same samples however many processes there are, so that a sample's result does not
+    depend on their number. A process without a batch gets the first one again: its results
+    are recognised by their rows and counted once.
+    """
+
+    def __init__(self, count: int, batch_size: int, *, rank: int = 0, world: int = 1) -> None:
+        starts = range(0, count, batch_size)
+        batches = [list(range(s, min(s + batch_size, count))) for s in starts]
+        self.batches = batches[rank::world] or batches[:1]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        yield from self.batches
+
+
+def train_loader(
+    dataset: TopdownDataset,
+    batches: TrainBatches,
+    *,
+    workers: int,
+    position: Callable[[], Key],
+) -> TrainLoader:
+    """Return a loader of training batches."""
+    loader = TrainLoader(
+        dataset, batch_sampler=batches, num_workers=workers, worker_init_fn=_one_thread
+    )
+    loader.position = position
+    return loader
+
+
+def val_loader(dataset: TopdownDataset, batches: ValBatches, *, workers: int) -> DataLoader[Sample]:
+    """Return a loader of validation batches."""
+    return DataLoader(
+        dataset, batch_sampler=batches, num_workers=workers, worker_init_fn=_one_thread
+    )
+
+
+def _one_thread(worker: int) -> None:
+    """Workers are parallel already; OpenCV's own threads would fight over the same cores."""
+    del worker
+    import cv2
+
+    cv2.setNumThreads(1)
