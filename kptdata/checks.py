@@ -139,6 +139,9 @@ def _duplicate_ids(dataset: PoseDataset, _: Path | None) -> Iterable[Finding]:
         if repeated:
             message = "several instances have this id; evaluators keep only the last"
             yield Finding("duplicate-id", "error", message, repeated)
+
+
+def _duplicate_image_ids(dataset: PoseDataset, _: Path | None) -> Iterable[Finding]:
     if len(dataset.images):
         ids = dataset.images.id
         repeated = tuple(dict.fromkeys(ids[_duplicates(ids)].tolist()))
@@ -172,21 +175,27 @@ def _missing_file(dataset: PoseDataset, folder: Path | None) -> Iterable[Finding
         yield Finding("image-missing", "error", message, gone, "image")
 
 
-def _area(dataset: PoseDataset, _: Path | None) -> Iterable[Finding]:
-    area = dataset.column("area")
+def _area_tiny(dataset: PoseDataset, _: Path | None) -> Iterable[Finding]:
     yield from _instances(
-        dataset, area <= 1, "area-tiny", "error",
+        dataset, dataset.column("area") <= 1, "area-tiny", "error",
         "area is at most 1 square pixel, so every OKS is 0; give the mask's or box's area",
     )  # fmt: skip
-    box = dataset.column("bbox")
+
+
+def _area_larger(dataset: PoseDataset, _: Path | None) -> Iterable[Finding]:
+    area, box = dataset.column("area"), dataset.column("bbox")
     larger = area > 1.5 * box[:, 2] * box[:, 3]
     yield from _instances(
         dataset, larger & (area > 1), "area-larger-than-box", "warning",
         "area exceeds the box's by more than half; are area and box of the same instance?",
     )  # fmt: skip
+
+
+def _area_missing(dataset: PoseDataset, _: Path | None) -> Iterable[Finding]:
     if dataset.area is not None or dataset.id is not None:
+        missing = np.isnan(dataset.column("area")) & (dataset.num_labelled > 0)
         yield from _instances(
-            dataset, np.isnan(area) & (dataset.num_labelled > 0), "area-missing", "warning",
+            dataset, missing, "area-missing", "warning",
             "no area; COCO evaluation needs it (kpt convert --area, kpt eval --area)",
         )  # fmt: skip
 
@@ -291,10 +300,13 @@ RULES: dict[str, Rule] = {
     "box-degenerate": _box_degenerate,
     "keypoint-far-from-box": _keypoint_outside_box,
     "duplicate-id": _duplicate_ids,
+    "duplicate-image-id": _duplicate_image_ids,
     "id-zero": _id_zero,
     "image-not-listed": _unlisted_image,
     "image-missing": _missing_file,
-    "area": _area,
+    "area-tiny": _area_tiny,
+    "area-larger-than-box": _area_larger,
+    "area-missing": _area_missing,
     "unlabelled-instance": _unlabelled,
     "keypoints-coincide": _all_at_one_point,
     "sides-disagree": _swapped_sides,
