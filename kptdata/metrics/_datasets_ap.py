@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -332,7 +332,8 @@ def _on(table: Table, images: NDArray[np.bool_]) -> Table:
     """The rows on these images."""
     kept = images[table.image]
     columns = table._asdict().items()
-    return table._replace(**{n: None if column is None else column[kept] for n, column in columns})
+    picked: dict[str, Any] = {n: None if c is None else c[kept] for n, c in columns}
+    return table._replace(**picked)
 
 
 def _wholebody(subject: RankedSubject, spec: Spec) -> MetricResult:

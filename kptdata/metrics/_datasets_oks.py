@@ -228,7 +228,7 @@ def full_xy(dataset: PoseDataset) -> NDArray[np.float64]:
 
 def stated_empty(truth: PoseDataset) -> tuple[NDArray[np.bool_], int]:
     """(N,) True where an instance has no keypoints, as stated; and how often labels differ."""
-    empty = ~truth.labelled.any(axis=1)
+    empty: NDArray[np.bool_] = truth.num_labelled == 0
     stated = _stated_counts(truth)
     if stated is None:
         return empty, 0
@@ -245,7 +245,7 @@ def _stated_counts(truth: PoseDataset) -> NDArray[np.int64] | None:
     raw = truth.extras.get("num_keypoints")
     if raw is None:
         return None
-    given = [json.loads(text) if text is not None else None for text in raw]
+    given = json.loads(b"[" + b",".join(text or b"null" for text in raw) + b"]")
     return np.array([v if isinstance(v, int) else -1 for v in given], dtype=np.int64)
 
 

@@ -320,7 +320,7 @@ def _mpjpe(subject: Subject, spec: Spec) -> MetricResult:
         )
     unit = subject.truth.space.unit if subject.truth.space is not None else "unknown"
     truth = subject.truth.xyz
-    known = np.asarray(np.isfinite(truth) & np.isfinite(subject.xyz)).all(axis=-1)
+    known = np.asarray(np.isfinite(truth + subject.xyz).all(axis=-1))
     value = mpjpe(subject.xyz, truth, known, _ALIGNMENT[spec.name])
     figure = Figure(spec.name.upper(), value, "units" if unit == "unknown" else unit, _why(subject))
     facts = [f"{int(known.sum())} points compared, alignment: {_ALIGNMENT[spec.name]}"]

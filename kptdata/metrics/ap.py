@@ -309,7 +309,7 @@ class _Curves:
     def _envelope(
         outcome: NDArray[np.uint8], in_band: NDArray[np.bool_], so_far: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Highest precision from each hit on; between hits precision only falls, so hits suffice."""
+        """Highest precision from each hit on; between hits it only falls, so hits suffice."""
         matched = np.flatnonzero(outcome)
         state = outcome[matched]
         hit = state == _HIT

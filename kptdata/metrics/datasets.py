@@ -192,7 +192,7 @@ def _same_schema(truth: PoseDataset, predictions: PoseDataset) -> tuple[PoseData
     if truth.schema.names == predictions.schema.names:
         return predictions, []
     mapped, ledger = ops.map_schema(predictions, truth.schema)
-    filled = mapped.labelled.any(axis=0)
+    filled = mapped.labelled.sum(axis=0) > 0
     missing = [name for row, name in enumerate(truth.schema.names) if not filled[row]]
     if missing and len(predictions):
         raise DatasetError(

@@ -90,7 +90,7 @@ def summarise(distance: NDArray[np.float64]) -> ErrorSummary:
     return ErrorSummary(
         mean=float(values.mean()) if values.size else float("nan"),
         median=float(np.median(values)) if values.size else float("nan"),
-        count=values.size,
+        compared=values.size,
         missed=int(np.isposinf(distance).sum()),
         per_keypoint=np.where(counts > 0, sums / np.maximum(counts, 1), np.nan),
     )
