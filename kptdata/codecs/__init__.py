@@ -17,41 +17,98 @@ from kptdata.errors import OptionError, UnknownNameError
 
 if TYPE_CHECKING:
     from kptdata.codecs.base import Bound, Codec, DecodedKeypoints
+    from kptdata.codecs.camera import Camera
+    from kptdata.codecs.codec_list import CodecList, SampleFields, sample_fields
     from kptdata.codecs.crop import Crop
+    from kptdata.codecs.edpose_label import EDPoseDecoded, EDPoseLabel, EDPoseTarget
+    from kptdata.codecs.hand_3d_heatmap import Hand3DDecoded, Hand3DHeatmap, Hand3DTarget
+    from kptdata.codecs.image_pose_lifting import ImageLiftingTarget, ImagePoseLifting
+    from kptdata.codecs.integral_regression_label import IntegralRegressionLabel, IntegralTarget
+    from kptdata.codecs.megvii_heatmap import MegviiHeatmap
+    from kptdata.codecs.motionbert_label import MotionBERTLabel, MotionBERTTarget
     from kptdata.codecs.msra_heatmap import HeatmapTarget, MSRAHeatmap
     from kptdata.codecs.regression_label import RegressionLabel, RegressionTarget
+    from kptdata.codecs.simcc_label import SimCCDecoded, SimCCLabel, SimCCTarget
     from kptdata.codecs.udp_heatmap import UDPHeatmap
+    from kptdata.codecs.video_pose_lifting import (
+        VideoLiftingCameraTarget,
+        VideoLiftingTarget,
+        VideoPoseLifting,
+    )
 
 __all__ = [
     "CODECS",
     "Bound",
+    "Camera",
     "Codec",
+    "CodecList",
     "Crop",
     "DecodedKeypoints",
+    "EDPoseDecoded",
+    "EDPoseLabel",
+    "EDPoseTarget",
+    "Hand3DDecoded",
+    "Hand3DHeatmap",
+    "Hand3DTarget",
     "HeatmapTarget",
+    "ImageLiftingTarget",
+    "ImagePoseLifting",
+    "IntegralRegressionLabel",
+    "IntegralTarget",
     "MSRAHeatmap",
+    "MegviiHeatmap",
+    "MotionBERTLabel",
+    "MotionBERTTarget",
     "RegressionLabel",
     "RegressionTarget",
+    "SampleFields",
+    "SimCCDecoded",
+    "SimCCLabel",
+    "SimCCTarget",
     "UDPHeatmap",
+    "VideoLiftingCameraTarget",
+    "VideoLiftingTarget",
+    "VideoPoseLifting",
     "build",
     "from_config",
+    "sample_fields",
 ]
 
 _BUILT_IN = {
-    "IntegralRegressionLabel": ("kptdata.codecs.integral_regression_label:IntegralRegressionLabel"),
-    "MegviiHeatmap": "kptdata.codecs.megvii_heatmap:MegviiHeatmap",
+    "CodecList": "kptdata.codecs.codec_list:CodecList",
+    "EDPoseLabel": "kptdata.codecs.edpose_label:EDPoseLabel",
+    "Hand3DHeatmap": "kptdata.codecs.hand_3d_heatmap:Hand3DHeatmap",
+    "ImagePoseLifting": "kptdata.codecs.image_pose_lifting:ImagePoseLifting",
+    "IntegralRegressionLabel": "kptdata.codecs.integral_regression_label:IntegralRegressionLabel",
     "MSRAHeatmap": "kptdata.codecs.msra_heatmap:MSRAHeatmap",
+    "MegviiHeatmap": "kptdata.codecs.megvii_heatmap:MegviiHeatmap",
+    "MotionBERTLabel": "kptdata.codecs.motionbert_label:MotionBERTLabel",
     "RegressionLabel": "kptdata.codecs.regression_label:RegressionLabel",
     "SimCCLabel": "kptdata.codecs.simcc_label:SimCCLabel",
     "UDPHeatmap": "kptdata.codecs.udp_heatmap:UDPHeatmap",
+    "VideoPoseLifting": "kptdata.codecs.video_pose_lifting:VideoPoseLifting",
 }
-_BUNDLES = {
+_OTHERS = {
     "Bound": "kptdata.codecs.base",
+    "Camera": "kptdata.codecs.camera",
     "Codec": "kptdata.codecs.base",
     "Crop": "kptdata.codecs.crop",
     "DecodedKeypoints": "kptdata.codecs.base",
+    "EDPoseDecoded": "kptdata.codecs.edpose_label",
+    "EDPoseTarget": "kptdata.codecs.edpose_label",
+    "Hand3DDecoded": "kptdata.codecs.hand_3d_heatmap",
+    "Hand3DTarget": "kptdata.codecs.hand_3d_heatmap",
     "HeatmapTarget": "kptdata.codecs.msra_heatmap",
+    "ImageLiftingTarget": "kptdata.codecs.image_pose_lifting",
+    "IntegralTarget": "kptdata.codecs.integral_regression_label",
+    "MotionBERTTarget": "kptdata.codecs.motionbert_label",
     "RegressionTarget": "kptdata.codecs.regression_label",
+    "SampleFields": "kptdata.codecs.codec_list",
+    "SimCCDecoded": "kptdata.codecs.simcc_label",
+    "SimCCTarget": "kptdata.codecs.simcc_label",
+    "VideoLiftingCameraTarget": "kptdata.codecs.video_pose_lifting",
+    "VideoLiftingTarget": "kptdata.codecs.video_pose_lifting",
+    "sample_fields": "kptdata.codecs.codec_list",
 }
 
 CODECS: Table[Any] = Table("codec", _BUILT_IN)
@@ -61,8 +118,8 @@ CODECS: Table[Any] = Table("codec", _BUILT_IN)
 def __getattr__(name: str) -> Any:
     if name in _BUILT_IN:
         return CODECS.load(name)
-    if name in _BUNDLES:
-        return getattr(import_module(_BUNDLES[name]), name)
+    if name in _OTHERS:
+        return getattr(import_module(_OTHERS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
