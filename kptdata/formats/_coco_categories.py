@@ -1,0 +1,143 @@
+"""The ``categories`` of a COCO file: which skeletons there are, and which schema each one is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kptdata.errors import FormatError, SchemaError
+from kptdata.formats._json import loads_or_none
+from kptdata.schema import Schema, fitting_schemas, infer_schema
+
+__all__ = [
+    "Skeleton",
+    "category_texts",
+    "chosen",
+    "named_schema",
+    "no_names",
+    "same_names",
+    "skeletons",
+]
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Categories that share their keypoint names.
+
+    Attributes:
+        names: of the keypoints, none where the file does not name them.
+        categories: id -> name of the category.
+    """
+
+    names: tuple[str, ...]
+    categories: Mapping[int, str]
+
+
+def skeletons(text: bytes | None) -> list[Skeleton]:
+    """Return the skeletons of a file's ``categories``, in order; at least one."""
+    groups: dict[tuple[str, ...], dict[int, str]] = {}
+    for entry in _entries(text):
+        names = entry.get("keypoints")
+        known = isinstance(names, list) and all(isinstance(n, str) for n in names)
+        group = groups.setdefault(tuple(names) if known else (), {})  # type: ignore[arg-type]
+        number = entry.get("id")
+        if isinstance(number, int) and not isinstance(number, bool):
+            group[number] = str(entry.get("name", number))
+    return [Skeleton(names, categories) for names, categories in groups.items()] or [
+        Skeleton((), {})
+    ]
+
+
+def _entries(text: bytes | None) -> list[dict[str, Any]]:
+    found = None if text is None else loads_or_none(text)
+    return [e for e in found if isinstance(e, dict)] if isinstance(found, list) else []
+
+
+def named_schema(skeleton: Skeleton, path: Path) -> Schema:
+    """Return the bundled schema with a skeleton's names, or a bare one made of them.
+
+    Raises:
+        SchemaError: the names cannot be a schema's (one stands there twice).
+    """
+    try:
+        return infer_schema(skeleton.names).schema
+    except SchemaError:
+        pass
+    name = next(iter(skeleton.categories.values()), "custom")
+    try:
+        return Schema.from_names(skeleton.names, name=name)
+    except SchemaError as error:
+        raise SchemaError(
+            error.problem, path=path, place="categories.keypoints", found=error.found, fix=error.fix
+        ) from None
+
+
+def same_names(own: Sequence[str], names: Sequence[str]) -> bool:
+    """Tell whether two lists of names are the same; case, spaces and dashes do not count."""
+
+    def plain(name: str) -> str:
+        return name.lower().replace(" ", "_").replace("-", "_")
+
+    return [plain(n) for n in names] == [plain(n) for n in own]
+
+
+def no_names(num_keypoints: int, path: Path) -> SchemaError:
+    """Return the error for a file that does not name its K points."""
+    fitting = fitting_schemas(num_keypoints)
+    return SchemaError(
+        "the categories do not name the keypoints",
+        path=path,
+        place="categories.keypoints",
+        expected=f"{num_keypoints} names",
+        fix=f"name the schema (--schema); with {num_keypoints} points: {', '.join(fitting)}"
+        if fitting
+        else f"write a schema for these {num_keypoints} points (docs/schemas.md) and name it",
+    )
+
+
+def chosen(
+    all_skeletons: Sequence[Skeleton], category: int | str, path: Path
+) -> tuple[Skeleton, int]:
+    """Return the skeleton and the id of a category, given by name or id.
+
+    Raises:
+        FormatError: no category is called so.
+    """
+    for skeleton in all_skeletons:
+        for number, name in skeleton.categories.items():
+            if category in (number, name, str(number)):
+                return skeleton, number
+    known = [f"{name!r} ({i})" for s in all_skeletons for i, name in s.categories.items()]
+    raise FormatError(
+        "no such category",
+        path=path,
+        place="categories",
+        expected=", ".join(known) or "a file with categories",
+        found=repr(category),
+        fix="choose one of these",
+    )
+
+
+def category_texts(
+    text: bytes | None, schemas: Mapping[int, tuple[Schema, str, Sequence[str]]]
+) -> bytes:
+    """Make ``categories`` anew: id -> schema, name and the keypoint names to write.
+
+    What the old text says about a category besides its points (``supercategory``) is kept.
+    """
+    old = {e.get("id"): e for e in _entries(text)}
+    entries = []
+    for number in sorted(schemas):
+        schema, name, names = schemas[number]
+        kept = old.get(number, {})
+        entry = dict(kept) if kept.get("name") == name else {"id": number, "name": name}
+        entry.setdefault("supercategory", name)
+        entry["keypoints"] = list(names)
+        # The field counts points from 1 here.
+        links = [[int(a) + 1, int(b) + 1] for a, b in schema.link_indices]
+        entry["skeleton"] = [pair for pair in links if max(pair) <= len(names)]
+        entries.append(entry)
+    return json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,126 @@
+"""COCO ground truth: one JSON object with images, annotations and categories.
+
+Every key of the file is kept and written back. A value goes to a typed column if it is canonical
+there (a number, four numbers, 0 or 1); otherwise its text stays in ``extras`` and is written back as
+long as the column still says what the text says. Coordinates are pixels of the project's frame, as
+COCO's are; nothing is shifted. docs/formats/coco.md says how each key is read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kptdata.dataset import PoseDataset
+from kptdata.formats._coco_file import load_file, refuse_duplicate_top_keys
+from kptdata.formats._coco_groups import groups_of, readings
+from kptdata.formats._coco_read import LAYOUT, image_rows, read_annotations, read_images
+from kptdata.formats._coco_write import AREAS, LOSSES, write_ground_truth
+from kptdata.formats.base import Sniff, WriteReport, read_head
+from kptdata.schema import Schema
+
+__all__ = ["LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write_all"]
+
+TITLE = "COCO keypoints"
+SUFFIXES = (".json", ".json.gz")
+OPTIONS = ("complete", "area", "keep_empty")
+
+_TABLE = re.compile(rb'"(images|annotations)"\s*:\s*\[')
+
+
+def sniff(path: str | Path) -> Sniff:
+    """Say whether a file looks like COCO ground truth, from its first bytes."""
+    head = read_head(Path(path)).lstrip() if Path(path).is_file() else b""
+    if head[:1] != b"{":
+        return Sniff(0.0, ("not a JSON object",))
+    found = sorted({match.group(1).decode() for match in _TABLE.finditer(head)})
+    if found:
+        return Sniff(0.9, (f"a JSON object with a list of {' and '.join(found)}",))
+    return Sniff(0.0, ("a JSON object without images and annotations at its beginning",))
+
+
+def read_all(
+    path: str | Path,
+    *,
+    schema: Schema | None = None,
+    images: Path | None = None,  # noqa: ARG001 - COCO states sizes itself
+    category: int | str | None = None,
+) -> tuple[PoseDataset, ...]:
+    """Read a file into one dataset per skeleton.
+
+    Args:
+        path: the file, possibly gzipped.
+        schema: schema of the points, where the file does not name them or several would do;
+            ``coco_wholebody`` joins the body, foot, face and hand lists of an annotation.
+        images: not needed here.
+        category: read only this category, by name or id.
+
+    Raises:
+        FileError: the file cannot be read.
+        FormatError: it is not in the format; the message names the annotation.
+        SchemaError: the points are not named and no schema is given, or `schema` does not fit.
+    """
+    path = Path(path)
+    file = load_file(path)
+    groups = groups_of(file.annotations, file.others.get("categories"), category, path)
+    planned = readings(groups, schema, path)
+    table, quotes = read_images(file.images, path)
+    parts: list[dict[str, Any]] = []
+    for group, reading in zip(groups, planned, strict=True):
+        rows, columns = read_annotations(group.rows, reading, path)
+        quotes += rows.quotes
+        columns |= {"image": image_rows(table, rows), "images": table, "extras": rows.raw}
+        columns |= {"order": group.places, "categories": group.skeleton.categories}
+        parts.append(columns)
+    if category is None:
+        refuse_duplicate_top_keys(file, quotes, path)
+    keys, others = list(file.keys), file.others
+    del file, groups, group  # the text of the whole file, before the columns are checked
+    return tuple(
+        PoseDataset(
+            **columns,
+            meta=others | {LAYOUT: _layout(keys, columns["schema"])},
+            provenance=(f"read {path} as coco",),
+        )
+        for columns in parts
+    )
+
+
+def _layout(keys: Sequence[str], schema: Schema) -> bytes:
+    return json.dumps({"keys": keys, "schema": schema.hash()}).encode()
+
+
+def write_all(
+    datasets: Sequence[PoseDataset],
+    path: str | Path,
+    *,
+    strict: bool = False,
+    complete: bool | None = None,
+    area: str = AREAS[0],
+    keep_empty: bool = False,
+) -> WriteReport:
+    """Write datasets, one per skeleton, into one file.
+
+    Args:
+        datasets: what to write; interleaved by their `order`.
+        path: where to; ``.gz`` is compressed.
+        strict: refuse, before the first byte, if anything would be lost.
+        complete: give what evaluation needs and the source does not say: ``iscrowd`` 0, boxes
+            from points, ``area``, ``num_keypoints``, ids. By default for data that was not read
+            from COCO.
+        area: rule for areas that are given: ``box053`` (0.53 of the box, as CrowdPose and AIC are
+            evaluated), ``box``, ``hull`` (convex hull of the labelled points) or ``none``.
+        keep_empty: when completing, also write people with neither points nor a box.
+
+    Raises:
+        OptionError: no such rule for `area`.
+        FormatError: something would be lost under `strict`.
+        FileError: the file cannot be written.
+        DatasetError: two datasets have different images under one id.
+    """
+    return write_ground_truth(
+        datasets, Path(path), strict=strict, complete=complete, area=area, keep_empty=keep_empty
+    )
