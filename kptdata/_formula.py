@@ -103,7 +103,9 @@ def _terms(node: ast.expr) -> dict[str, float]:
 def _number(node: ast.expr) -> float:
     """Return a positive constant, written as a number or as a fraction of two."""
     match node:
-        case ast.Constant(value=int() | float() as value) if 0 < value < 1e6:
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and (
+            0 < value < 1e6
+        ):
             return float(value)
         case ast.BinOp(left=above, op=ast.Div(), right=below):
             return _number(above) / _number(below)

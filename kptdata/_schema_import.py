@@ -9,29 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from kptdata._schema_literals import read_assignment
-from kptdata._schema_model import Keypoint, Link, Paper, Schema, qualified_name
-from kptdata._schema_spec import GREY, item_place, show
+from kptdata._schema_model import GREY, Keypoint, Link, Paper, Schema, qualified_name
+from kptdata._schema_spec import item_place, show
 from kptdata.errors import SchemaError
 
-__all__ = ["ImportedSchema", "convert_dataset_info"]
+__all__ = ["convert_dataset_info"]
 
 _KNOWN = ("dataset_name", "paper_info", "keypoint_info", "skeleton_info", "joint_weights", "sigmas")
 
 
-class ImportedSchema(NamedTuple):
-    """A schema read from another tool's file, and what had to be mended or left out."""
-
-    schema: Schema
-    findings: tuple[SchemaError, ...]
-
-
 def convert_dataset_info(
     text: str, path: str | Path | None, bundled: Callable[[str], Schema | None]
-) -> ImportedSchema:
-    """Convert the text of an MMPose description.
+) -> tuple[Schema, tuple[SchemaError, ...]]:
+    """Return the schema of an MMPose description, and what had to be mended or left out.
 
     Args:
         text: Python that assigns ``dataset_info``; it is parsed, never run.
@@ -73,7 +66,7 @@ class _Conversion:
             )
         self.name, self.same = self._identity()
 
-    def run(self) -> ImportedSchema:
+    def run(self) -> tuple[Schema, tuple[SchemaError, ...]]:
         for key in self.info:
             if key not in _KNOWN:
                 self.note(str(key), "left out: a schema has no such key")
@@ -94,7 +87,7 @@ class _Conversion:
         )
         source = self._sigma_source(sigmas)
         schema = Schema(self.name, points, self._links(), sigma_source=source, paper=self._paper())
-        return ImportedSchema(schema, tuple(self.findings))
+        return schema, tuple(self.findings)
 
     def _identity(self) -> tuple[str, Schema | None]:
         """Return the schema's name, and our schema of that name if it has the same points."""

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kptdata._formula import Alternative, Formula, parse_formula
 from kptdata._schema_model import Schema
 from kptdata.errors import ArrayError
 from kptdata.visibility import Visibility, is_labelled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from kptdata._formula import Alternative
 
 __all__ = ["Derived", "SchemaMap", "map_schemas"]
 
@@ -186,8 +187,8 @@ def map_schemas(source: Schema, target: Schema) -> SchemaMap:
         if recipe is None:
             missing.append(point.name)
         else:
-            derived.append(Derived(point.name, recipe.names))
-            weights.append(recipe.weights)
+            derived.append(Derived(point.name, tuple(recipe)))
+            weights.append(tuple(recipe.values()))
     used = {*exact.values(), *(name for _, parents in derived for name in parents)}
     return SchemaMap(
         source,
@@ -220,25 +221,28 @@ class _Recipes:
     """Finds for a canonical name the weighted source points that give it."""
 
     def __init__(self, source: Schema, target: Schema, exact: Mapping[str, str]) -> None:
+        from kptdata._formula import parse_formula
+
         # What stands for a name: the source point matched to the target's, else the source's own.
         self.direct = {alias: p.name for p in source.keypoints for alias in p.aliases}
         self.direct |= {p.canonical: p.name for p in source.keypoints}
         self.direct |= {p.canonical: exact[p.name] for p in target.keypoints if p.name in exact}
-        self.formulas = {key: parse_formula(text) for key, text in target.formulas.items()}
+        self.formulas = {
+            key: parse_formula(text).alternatives for key, text in target.formulas.items()
+        }
 
-    def derive(self, name: str) -> Alternative | None:
+    def derive(self, name: str) -> dict[str, float] | None:
         """Return source names and weights by the formula of `name`, None if a parent is lacking."""
-        formula = self.formulas.get(name, Formula(()))
-        recipes = (self._fill(alternative) for alternative in formula.alternatives)
+        recipes = map(self._fill, self.formulas.get(name, ()))
         return next((recipe for recipe in recipes if recipe is not None), None)
 
-    def _fill(self, alternative: Alternative) -> Alternative | None:
+    def _fill(self, alternative: Alternative) -> dict[str, float] | None:
         total: dict[str, float] = {}
         for name, weight in zip(alternative.names, alternative.weights, strict=True):
-            found = self.direct.get(name)
-            parent = Alternative((found,), (1.0,)) if found else self.derive(name)
-            if parent is None:
+            direct = self.direct.get(name)
+            parents = {direct: 1.0} if direct else self.derive(name)
+            if parents is None:
                 return None
-            for source_name, share in zip(parent.names, parent.weights, strict=True):
-                total[source_name] = total.get(source_name, 0.0) + weight * share
-        return Alternative(tuple(total), tuple(total.values()))
+            for parent, share in parents.items():
+                total[parent] = total.get(parent, 0.0) + weight * share
+        return total

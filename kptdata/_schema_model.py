@@ -1,27 +1,29 @@
-"""What a keypoint schema is: frozen data, checked when made, and the arrays derived from it."""
+"""What a keypoint schema is: frozen data, checked when made, and the arrays derived from it.
+
+The rules, the text and the hash are imported where they are used: `import kptdata` needs none.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kptdata._schema_rules import Vocabulary, find_problems
-from kptdata._schema_spec import GREY, KEYPOINT, SCHEMA
-from kptdata._schema_text import toml_text
 from kptdata.errors import SchemaError, UnknownNameError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Keypoint", "Link", "Normaliser", "Paper", "Schema", "parse_schema", "qualified_name"]
+    from kptdata._schema_rules import Vocabulary
+
+__all__ = ["GREY", "Keypoint", "Link", "Normaliser", "Paper", "Schema", "parse_schema"]
+
+GREY = "#808080"  # the colour of what has none
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Schema:
         _set(self, "links", tuple(self.links))
         _set(self, "formulas", MappingProxyType(dict(self.formulas)))
         _set(self, "normalisers", MappingProxyType(dict(self.normalisers)))
-        raise_all(find_problems(self.to_dict()))
+        _check(self.to_dict())
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Schema:
@@ -252,10 +254,15 @@ class Schema:
 
     def to_toml(self) -> str:
         """Return the text of the schema's file; the same schema always gives the same bytes."""
+        from kptdata._schema_text import toml_text
+
         return toml_text(self.to_dict())
 
     def hash(self) -> str:
         """Return the SHA-256 of the content in hexadecimal; the order of keys does not matter."""
+        import hashlib
+        import json
+
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -285,7 +292,7 @@ def parse_schema(
     Raises:
         SchemaError: a rule is broken; the message lists all that are.
     """
-    raise_all(find_problems(document, path, vocabulary))
+    _check(document, path, vocabulary)
     return _restore(document)
 
 
@@ -301,8 +308,15 @@ def _restore(document: Mapping[str, Any]) -> Schema:
     return Schema(**given)
 
 
-def raise_all(problems: Sequence[SchemaError]) -> None:
-    """Raise one error for all `problems`; do nothing if there are none."""
+def _check(
+    document: Mapping[str, Any],
+    path: str | Path | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> None:
+    """Raise one `SchemaError` for all rules that a document breaks."""
+    from kptdata._schema_rules import find_problems
+
+    problems = find_problems(document, path, vocabulary)
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -314,7 +328,7 @@ def _plain(record: Any) -> dict[str, Any]:
     """Return a record as a dict in the order of its file, without what equals the default."""
     defaults = {each.name: each.default for each in fields(record)}
     plain = {}
-    for key in _ORDER.get(type(record), tuple(defaults)):
+    for key in _keys(type(record).__name__) or defaults:
         value = getattr(record, key)
         empty = isinstance(value, Mapping) and not value
         named = key == "canonical" and value == record.name
@@ -323,7 +337,13 @@ def _plain(record: Any) -> dict[str, Any]:
     return plain
 
 
-_ORDER = {Keypoint: tuple(KEYPOINT.keys), Schema: tuple(SCHEMA.keys)}
+@cache
+def _keys(kind: str) -> tuple[str, ...]:
+    """Return the keys of a schema or keypoint in the order of its file."""
+    from kptdata._schema_spec import KEYPOINT, SCHEMA
+
+    order = {"Keypoint": KEYPOINT, "Schema": SCHEMA}
+    return tuple(order[kind].keys) if kind in order else ()
 
 
 def _plain_value(value: Any) -> Any:

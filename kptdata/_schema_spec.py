@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, Protocol
 
 __all__ = ["KEYPOINT", "LINK", "NORMALISER", "PAPER", "SCHEMA", "Problem", "json_schema", "show"]
 
-GREY = "#808080"
 _LARGEST = 1e300  # beyond it lie infinities, and integers that no float holds
 _LINE = r"^[^\u0000-\u001f\u007f\ud800-\udfff]+$"
 _COLOUR = r"^#[0-9a-f]{6}$"

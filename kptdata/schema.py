@@ -1,24 +1,19 @@
 """Keypoint schemas: load by name or path, list, check, recognise by names, map one to another.
 
 A schema is chosen by name or path, never guessed from a number of points. The bundled ones are TOML
-files in ``schemas/``.
+files in ``schemas/``. What only some calls need is imported in them: `import kptdata` stays light.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kptdata._schema_files import bundled_names, bundled_text, read_text, stem_of
-from kptdata._schema_import import ImportedSchema, convert_dataset_info
 from kptdata._schema_mapping import SchemaMap, map_schemas
 from kptdata._schema_model import Keypoint, Link, Normaliser, Paper, Schema, parse_schema
-from kptdata._schema_rules import find_problems
-from kptdata._schema_spec import json_schema
-from kptdata._schema_text import quote
 from kptdata.errors import SchemaError, UnknownNameError
 
 __all__ = [
@@ -33,7 +28,6 @@ __all__ = [
     "fitting_schemas",
     "import_dataset_info",
     "infer_schema",
-    "json_schema",
     "list_schemas",
     "load_schema",
     "map_schemas",
@@ -106,6 +100,8 @@ def infer_schema(names: Sequence[str] | Mapping[str, Any]) -> Inference:
     Raises:
         SchemaError: no schema has these names; the message says which come near.
     """
+    from kptdata._schema_text import quote
+
     wanted = _names_of(names)
     # Parsing sixty files takes a hundred times longer than asking their text for the names.
     quoted = [quote(name) for name in wanted]
@@ -117,6 +113,13 @@ def infer_schema(names: Sequence[str] | Mapping[str, Any]) -> Inference:
     return Inference(first, tuple(schema.name for schema in same if schema is not first))
 
 
+class ImportedSchema(NamedTuple):
+    """A schema read from another tool's file, and what had to be mended or left out."""
+
+    schema: Schema
+    findings: tuple[SchemaError, ...]
+
+
 def import_dataset_info(path: str | Path) -> ImportedSchema:
     """Return the schema that an MMPose ``dataset_info = dict(...)`` file says, and what was mended.
 
@@ -126,7 +129,9 @@ def import_dataset_info(path: str | Path) -> ImportedSchema:
         FileError: the file cannot be read.
         SchemaError: it is not such a file, or no schema can be made of it.
     """
-    return convert_dataset_info(read_text(Path(path)), path, _bundled_or_none)
+    from kptdata._schema_import import convert_dataset_info
+
+    return ImportedSchema(*convert_dataset_info(read_text(Path(path)), path, _bundled_or_none))
 
 
 def fitting_schemas(num_keypoints: int) -> tuple[str, ...]:
@@ -163,6 +168,8 @@ def _vocabulary() -> frozenset[str]:
 
 
 def _document(text: str, path: str | Path | None) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -175,6 +182,8 @@ def _validate_text(text: str, path: str | Path) -> tuple[SchemaError, ...]:
         document = _document(text, path)
     except SchemaError as error:
         return (error,)
+    from kptdata._schema_rules import find_problems
+
     return find_problems(document, path, _vocabulary)
 
 

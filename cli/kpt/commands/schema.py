@@ -194,10 +194,11 @@ def _named_points(source: str) -> dict[str, Sequence[str] | Mapping[str, Any]]:
         document = json.loads(Path(source).read_bytes())
     except OSError as error:
         raise FileError("cannot be read", path=source, fix="check the path") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"not JSON: {error}", path=source, fix="give a COCO file") from error
     categories = document.get("categories") if isinstance(document, dict) else None
-    found = [c for c in categories or () if isinstance(c, dict) and "keypoints" in c]
+    rows = categories if isinstance(categories, list) else []
+    found = [c for c in rows if isinstance(c, dict) and "keypoints" in c]
     if not found:
         raise FormatError(
             "no keypoint names",
@@ -210,6 +211,8 @@ def _named_points(source: str) -> dict[str, Sequence[str] | Mapping[str, Any]]:
 
 
 def _print_schema(schema: Schema) -> None:
+    from rich.text import Text
+
     rows = [
         (
             row,
@@ -219,7 +222,7 @@ def _print_schema(schema: Schema) -> None:
             point.parent or "",
             point.part or "",
             point.group,
-            f"[{point.colour}]■[/] {point.colour}",
+            Text.assemble(("■ ", point.colour), point.colour),
             "" if point.sigma is None else f"{point.sigma:g}",
             f"{point.weight:g}",
         )
@@ -275,15 +278,17 @@ def _print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obj
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         console.width = 160  # a pipe has no width; 80 would cut names
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    # As `Text`, names with brackets are not taken for markup.
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     console.print(table)
 
 
