@@ -42,7 +42,19 @@ from kptdata.summary import summarise
 from kptdata.visibility import Visibility
 
 if TYPE_CHECKING:
-    from kptdata import affine, bbox, checks, codecs, formats, keypoints, metrics, ops, plugins, viz
+    from kptdata import (
+        affine,
+        bbox,
+        checks,
+        codecs,
+        evaluators,
+        formats,
+        keypoints,
+        metrics,
+        ops,
+        plugins,
+        viz,
+    )
 
 __all__ = [
     "ArrayError",
@@ -76,6 +88,7 @@ __all__ = [
     "checks",
     "codecs",
     "convert",
+    "evaluators",
     "formats",
     "infer_schema",
     "keypoints",
@@ -99,6 +112,7 @@ _SUBMODULES = frozenset(
         "bbox",
         "checks",
         "codecs",
+        "evaluators",
         "formats",
         "keypoints",
         "metrics",

@@ -24,7 +24,7 @@ LAYERS = [
     ["kptdata.codecs", "kptdata.metrics"],
     ["kptdata.dataset", "kptdata._columns", "kptdata._tables", "kptdata._compare"],
     ["kptdata.ops", "kptdata._concat", "kptdata.checks", "kptdata.summary", "kptdata.transforms",
-     "kptdata.metrics.datasets", "kptdata.metrics._datasets_"],
+     "kptdata.metrics.datasets", "kptdata.metrics._datasets_", "kptdata.evaluators"],
     ["kptdata.formats", "kptdata.conversion"],
     ["kptdata.viz", "kptdata.synth", "kptdata._synth_"],
     ["kptdata"],

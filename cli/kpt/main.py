@@ -13,8 +13,10 @@ __all__ = ["COMMANDS", "group", "main"]
 COMMANDS = {
     "check": "Find problems in annotations: rule, severity, ids.",
     "convert": "Convert annotations from one format (and schema) to another.",
+    "eval": "Compare predictions with ground truth: AP, PCK, EPE, NME, MPJPE.",
     "info": "Say what an annotation file holds, and what it lacks.",
     "schema": "List, show, check, recognise, map and import keypoint schemas.",
+    "synth": "Draw N images of people with exact keypoints, visibility, boxes and areas.",
 }
 """Name -> one line of help; the module is ``kpt.commands.<name>``."""
 

@@ -31,8 +31,10 @@ __all__ = [
     "METRICS",
     "NMS_MODES",
     "SCORE_MODES",
+    "RankedSubject",
     "Scoring",
     "evaluate",
+    "evaluation_arrays",
     "parse_metric",
 ]
 
@@ -126,19 +128,20 @@ def evaluate(
         if kind not in DETAILS:
             raise OptionError(f"details: expected any of {', '.join(DETAILS)}, got {kind!r}")
     specs = _with_pixel_error(specs)
-    predictions, facts = _same_schema(truth, predictions)
-    match = match_images(truth, predictions, skip_unknown=skip_unknown_images)
-    facts += [f"images matched by {match.by}: {_image_counts(truth, predictions)}", *match.facts]
     scoring = scoring or Scoring()
     ranks = any(spec.name in RANKED_METRICS for spec in specs) or scoring != Scoring()
-    score = _scores(predictions, scoring, required=ranks)
-    subject = RankedSubject(
-        truth, predictions, score, match, sigmas, area, max_dets, tuple(details), reference
+    subject, known = evaluation_arrays(
+        truth,
+        predictions,
+        sigmas=sigmas,
+        area=area,
+        skip_unknown_images=skip_unknown_images,
+        reference=reference,
+        scoring=scoring,
+        ranked=ranks,
     )
-    if scoring.nms != "none":
-        subject = _suppress(subject, scoring)
-    facts += [_scoring_fact(scoring, len(predictions), len(subject.predictions))] if ranks else []
-    facts += _odd_predictions(subject)
+    subject = replace(subject, max_dets=max_dets, details=tuple(details))
+    facts = [*known, *_odd_predictions(subject)]
     points = None
     results: list[MetricResult] = []
     for spec in specs:
@@ -150,6 +153,34 @@ def evaluate(
             facts += [f"rows matched by {rows.by}", *rows.facts]
         results.append(POINT_METRICS[spec.name](points, spec))
     return Evaluation(tuple(results), tuple(facts))
+
+
+def evaluation_arrays(
+    truth: PoseDataset,
+    predictions: PoseDataset,
+    *,
+    sigmas: str | NDArray[np.float64] | None = None,
+    area: str = "annotation",
+    skip_unknown_images: bool = False,
+    reference: bool = False,
+    scoring: Scoring | None = None,
+    ranked: bool = True,
+) -> tuple[RankedSubject, tuple[str, ...]]:
+    """Bring both sides together: one schema, matched images, scores; and say what was done.
+
+    Arguments and errors are those of `evaluate`; with `ranked` every prediction needs a score.
+    """
+    predictions, facts = _same_schema(truth, predictions)
+    match = match_images(truth, predictions, skip_unknown=skip_unknown_images)
+    facts += [f"images matched by {match.by}: {_image_counts(truth, predictions)}", *match.facts]
+    scoring = scoring or Scoring()
+    score = _scores(predictions, scoring, required=ranked)
+    subject = RankedSubject(truth, predictions, score, match, sigmas, area, reference=reference)
+    if scoring.nms != "none":
+        subject = _suppress(subject, scoring)
+    if ranked:
+        facts.append(_scoring_fact(scoring, len(predictions), len(subject.predictions)))
+    return subject, tuple(facts)
 
 
 def parse_metric(text: str) -> Spec:

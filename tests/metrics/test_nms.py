@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
 from kptdata.errors import OptionError
 from kptdata.metrics.arrays import (
-    SCORE_MODES,
     box_nms,
     nearby_joints_nms,
     oks_nms,
@@ -117,7 +114,7 @@ def test_nearby_joints_nms():
 
     assert nearby_joints_nms(xy, np.array([0.1, 0.9, 0.5])).tolist() == [1, 2]
     assert nearby_joints_nms(xy, np.array([0.1, 0.9, 0.5]), max_dets=1).tolist() == [1]
-    with pytest.raises(OptionError, match="num_nearby below 3, got 0.05 and 3"):
+    with pytest.raises(OptionError, match=r"num_nearby below 3, got 0\.05 and 3"):
         nearby_joints_nms(xy, np.ones(3), num_nearby=3)
 
 
@@ -141,5 +138,7 @@ def test_rescoring_without_a_good_keypoint_is_zero():
 
 
 def test_unknown_mode_lists_the_known():
-    with pytest.raises(OptionError, match=re.escape(", ".join(SCORE_MODES))):
+    with pytest.raises(
+        OptionError, match="expected one of bbox, keypoint, bbox_keypoint, bbox_rle"
+    ):
         rescore(np.array([0.5]), np.array([[0.2]]), "best")

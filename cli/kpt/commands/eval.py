@@ -1,0 +1,169 @@
+"""``kpt eval``: predictions against ground truth, with an account of what was counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from kptdata import PoseDataset
+    from kptdata.metrics import Evaluation
+
+
+@click.command("eval")
+@click.argument("gt")
+@click.argument("pred")
+@click.option(
+    "--metric",
+    "metrics",
+    metavar="M",
+    multiple=True,
+    help="oks (default), crowdpose, wholebody, pck@0.2[torso], pckh, jhmdb, auc@30, epe, "
+    "nme[interocular], mpjpe, pa-mpjpe, n-mpjpe; may be given several times.",
+)
+@click.option("--schema", metavar="S", help="Keypoint schema of GT, if the file does not name it.")
+@click.option("--gt-format", metavar="F", help="Format of GT; sniffed by default.")
+@click.option("--pred-format", metavar="F", help="Format of PRED; sniffed by default.")
+@click.option(
+    "--sigmas", metavar="S", help="uniform:0.05 or borrow:<schema>; the schema's by default."
+)
+@click.option(
+    "--area",
+    default="annotation",
+    show_default=True,
+    help="Area of a ground truth: annotation, mask, box053 (0.53 of the box), box or hull.",
+)
+@click.option(
+    "--details",
+    multiple=True,
+    type=click.Choice(["keypoint", "category", "size"]),
+    help="Also AP per keypoint, category or size.",
+)
+@click.option(
+    "--score-mode",
+    default="bbox",
+    show_default=True,
+    help="bbox (as given), keypoint, bbox_keypoint or bbox_rle.",
+)
+@click.option(
+    "--keypoint-threshold",
+    default=0.2,
+    show_default=True,
+    help="Least keypoint score that counts in bbox_keypoint.",
+)
+@click.option("--nms", default="none", show_default=True, help="oks_nms, soft_oks_nms or none.")
+@click.option(
+    "--nms-threshold",
+    default=0.9,
+    show_default=True,
+    help="Highest OKS of two predictions that stay.",
+)
+@click.option(
+    "--mmpose",
+    is_flag=True,
+    help="Score and suppress as MMPose's COCO metric does: bbox_keypoint, oks_nms at 0.9.",
+)
+@click.option(
+    "--max-dets", default=20, show_default=True, help="Predictions per image that are ranked."
+)
+@click.option(
+    "--row-aligned", is_flag=True, help="Row i of PRED is for row i of GT (metrics of points)."
+)
+@click.option(
+    "--skip-unknown-images",
+    is_flag=True,
+    help="Leave out predictions on images that GT does not list.",
+)
+@click.option("--reference", is_flag=True, help="Do as pycocotools does wherever kpt does better.")
+@click.option("--backend", metavar="B", help="Let pycocotools or xtcocotools evaluate (oks only).")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the figures as CSV; - for stdout.",
+)
+def command(
+    gt: str, pred: str, metrics: tuple[str, ...], as_json: bool, csv: Path | None, **options: Any
+) -> None:
+    """Compare predictions with ground truth.
+
+    GT and PRED are files of any readable format, optionally with their format in front. Images are
+    matched by id or file name, rows by the id that a prediction answers or by OKS. What was counted
+    and ignored and decided is printed with the figures; -1 of other tools is n/a here.
+    """
+    from kpt._options import echo_json
+
+    found = _evaluate(gt, pred, metrics or ("oks",), **options)
+    if csv is not None:
+        _write_csv(found, csv)
+    if as_json:
+        echo_json({"gt": gt, "pred": pred} | found.to_dict())
+    elif csv is None or str(csv) != "-":
+        click.echo(found.table())
+
+
+def _evaluate(
+    gt: str,
+    pred: str,
+    metrics: tuple[str, ...],
+    *,
+    schema: str | None,
+    gt_format: str | None,
+    pred_format: str | None,
+    score_mode: str,
+    keypoint_threshold: float,
+    nms: str,
+    nms_threshold: float,
+    mmpose: bool,
+    backend: str | None,
+    details: tuple[str, ...],
+    max_dets: int,
+    row_aligned: bool,
+    reference: bool,
+    **shared: Any,
+) -> Evaluation:
+    import kptdata as kd
+
+    truth, predictions = _read_both(gt, pred, schema, gt_format, pred_format)
+    if backend is not None:
+        if metrics != ("oks",):
+            raise click.UsageError("--backend evaluates --metric oks alone")
+        return kd.evaluators.evaluate_with(backend, truth, predictions, **shared)
+    scoring = kd.metrics.Scoring(score_mode, keypoint_threshold, nms, nms_threshold)
+    return kd.metrics.evaluate(
+        truth,
+        predictions,
+        metrics,
+        scoring=kd.metrics.Scoring.mmpose() if mmpose else scoring,
+        details=details,
+        max_dets=max_dets,
+        row_aligned=row_aligned,
+        reference=reference,
+        **shared,
+    )
+
+
+def _read_both(
+    gt: str, pred: str, schema: str | None, gt_format: str | None, pred_format: str | None
+) -> tuple[PoseDataset, PoseDataset]:
+    import kptdata as kd
+    from kpt._options import parse_location
+
+    source, target = parse_location(gt, gt_format), parse_location(pred, pred_format)
+    truth = kd.read(source.path, format=source.format, schema=schema)
+    name = target.format or kd.formats.sniff(target.path)
+    # A list of results names no keypoints: they are those of the ground truth.
+    given = truth.schema if name == "coco_results" else None
+    return truth, kd.read(target.path, format=name, schema=given)
+
+
+def _write_csv(found: Evaluation, path: Path) -> None:
+    if str(path) == "-":
+        click.echo(found.to_csv(), nl=False)
+        return
+    from kptdata.formats.base import atomic_write
+
+    atomic_write(path, [found.to_csv().encode()])
