@@ -50,6 +50,7 @@ _SKULL, _JAW = np.array([0.0, 0.028, -0.004]), np.array([0.0, -0.030, 0.012])
 HEAD_AXES = (SKULL_RADIUS, JAW_RADIUS)
 """Radii of the two spheres whose hull is the head, body heights (before `head_size`)."""
 
+_HAND_SIZE = 1.25  # hands, like heads, are a little larger than life: small pictures show them
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
@@ -94,11 +95,11 @@ def _turn(axis: str, angle_deg: float) -> NDArray[np.float64]:
 # Ranges in degrees: (away from the body, forward, about the limb's own axis, bend of the elbow).
 _ARMS = {
     "relaxed": (0.26, ((5, 28), (-20, 25), (-40, 10), (0, 45))),
-    "out": (0.20, ((55, 110), (-10, 35), (-40, 40), (0, 90))),
-    "up": (0.22, ((125, 172), (-10, 25), (-60, 60), (0, 80))),
+    "out": (0.24, ((55, 110), (-10, 25), (-25, 25), (0, 80))),
+    "up": (0.20, ((125, 172), (-10, 20), (-30, 30), (0, 70))),
     "forward": (0.08, ((0, 35), (30, 80), (-40, 30), (0, 110))),
-    "akimbo": (0.12, ((32, 58), (-25, 0), (-85, -60), (75, 115))),
-    "bent": (0.12, ((5, 30), (5, 45), (-60, -10), (70, 135))),
+    "akimbo": (0.10, ((32, 58), (-25, 0), (-85, -60), (75, 115))),
+    "bent": (0.10, ((5, 30), (5, 45), (-60, -10), (70, 135))),
 }
 # Two legs each: (outward, forward, about its own axis, bend of the knee).
 _STRAIGHT = ((1, 12), (-8, 12), (0, 20), (0, 15))
@@ -109,11 +110,11 @@ _LEGS = {
         0.22,
         (((0, 8), (15, 50), (-5, 10), (5, 50)), ((0, 8), (-30, -5), (-5, 10), (5, 60))),
     ),
-    "sit": (0.10, (((3, 30), (65, 100), (-10, 20), (50, 105)),) * 2),
-    "squat": (0.10, (((12, 45), (45, 100), (0, 30), (70, 135)),) * 2),
-    "raise": (0.16, (_STRAIGHT, ((5, 50), (25, 100), (-10, 30), (5, 115)))),
+    "sit": (0.06, (((3, 30), (65, 100), (-10, 20), (50, 105)),) * 2),
+    "squat": (0.07, (((12, 45), (45, 100), (0, 30), (70, 135)),) * 2),
+    "raise": (0.13, (_STRAIGHT, ((5, 50), (25, 100), (-10, 30), (5, 115)))),
 }
-_VIEWS = ((0.78, 0.0, 26.0), (0.08, 180.0, 20.0), (0.07, 72.0, 16.0), (0.07, -72.0, 16.0))
+_VIEWS = ((0.84, 0.0, 20.0), (0.06, 180.0, 16.0), (0.05, 65.0, 12.0), (0.05, -65.0, 12.0))
 
 
 def _uniform(rng: np.random.Generator, ranges: tuple[tuple[float, float], ...]) -> list[float]:
@@ -128,8 +129,8 @@ def _pick(rng: np.random.Generator, table: Mapping[str, tuple[float, object]]) -
 def _view(rng: np.random.Generator) -> tuple[float, float, float]:
     row = int(rng.choice(len(_VIEWS), p=[v[0] for v in _VIEWS]))
     yaw = rng.normal(_VIEWS[row][1], _VIEWS[row][2])
-    tumbled = rng.random() < 0.08
-    roll = rng.uniform(-50, 50) if tumbled else rng.normal(0, 7)
+    tumbled = rng.random() < 0.06
+    roll = rng.uniform(-45, 45) if tumbled else rng.normal(0, 7)
     return float(yaw), float(rng.normal(4, 8)), float(roll)
 
 
@@ -146,7 +147,7 @@ def _arm(frame: NDArray[np.float64], rng: np.random.Generator) -> dict[str, NDAr
     curl = float(rng.choice([8.0, 25.0, 55.0], p=[0.5, 0.35, 0.15])) + float(rng.uniform(0, 12))
     points = {"elbow": elbow, "wrist": wrist, "hand_root": wrist}
     for name, local in _hand(curl, spread=float(rng.uniform(4, 14))).items():
-        points[name] = wrist + hand @ local
+        points[name] = wrist + hand @ (local * _HAND_SIZE)
     return points
 
 
@@ -293,7 +294,7 @@ def draw_body(rng: np.random.Generator) -> Body:
     legs = _pick(rng, _LEGS)
     lean = float(rng.uniform(12, 40) if legs == "squat" else rng.normal(5, 8))
     points, chest = _trunk(rng, lean, float(rng.uniform(0.92, 1.1)))
-    head_size = float(rng.uniform(1.12, 1.32))
+    head_size = float(rng.uniform(1.25, 1.5))
     head = (
         chest
         @ _turn("x", -0.6 * lean + rng.normal(2, 9))
@@ -308,6 +309,6 @@ def draw_body(rng: np.random.Generator) -> Body:
         points |= _sides(_arm(mirror @ chest @ mirror, rng), side, points[f"{side}_shoulder"])
         points |= _sides(_leg(ranges[order[row]], rng), side, points[f"{side}_hip"])
     nodes = np.array([points[name] for name in NODES])
-    girth = {kind: float(rng.uniform(0.85, 1.3)) for kind in ("arm", "leg", "trunk")}
+    girth = {kind: float(rng.uniform(1.1, 1.5)) for kind in ("arm", "leg", "trunk")}
     yaw, pitch, roll = _view(rng)
     return Body(nodes, head, head_size, girth, yaw, pitch, roll)

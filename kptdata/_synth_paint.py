@@ -189,9 +189,9 @@ def background(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
     if rng.random() < 0.6:
         image = _floor(rng, image, tones[2])
     pattern = _PATTERNS[int(rng.integers(len(_PATTERNS)))](rng, size)
-    image = image * (1 + np.float32(rng.uniform(0.06, 0.2)) * pattern[..., None])
+    image = image * (1 + np.float32(rng.uniform(0.04, 0.15)) * pattern[..., None])
     grain = _clouds(rng, size, cells=max(8, width // 5))
-    return np.clip(image * (0.9 + 0.2 * grain)[..., None], 0, 255).astype(np.float32)
+    return np.clip(image * (0.94 + 0.12 * grain)[..., None], 0, 255).astype(np.float32)
 
 
 def _muted(rng: np.random.Generator) -> Floats:

@@ -53,7 +53,7 @@ def _limbs(side: str) -> list[_Part]:
     return [
         one("upper_arm", "arm", "shoulder", 0.031, "elbow", 0.024),
         one("forearm", "arm", "elbow", 0.024, "wrist", 0.017, 0.004),
-        _Part(at("hand"), "hand", "", tuple(hand), 0.006),
+        _Part(at("hand"), "hand", "hand", tuple(hand), 0.006),
         one("thigh", "leg", "hip", 0.050, "knee", 0.034),
         one("shin", "leg", "knee", 0.034, "ankle", 0.022, -0.004),
         _Part(at("foot"), "foot", "", foot, 0.004),
@@ -174,7 +174,7 @@ def draw_figure(rng: np.random.Generator) -> Figure:
     xyz = np.stack([seen[:, 0] * zoom, -seen[:, 1] * zoom, seen[:, 2]], axis=1)
     stripes = float(rng.uniform(3, 9)) if rng.random() < 0.3 else 0.0
     colours = draw_colours(rng)
-    girth = {**body.girth, "": 1.0, "head": body.head_size}
+    girth = {**body.girth, "": 1.12, "hand": 1.25, "head": body.head_size}
     return Figure(
         xyz,
         zoom,

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Hidden", "Person", "Scene", "draw_scene"]
 
-_COUNTS = (0.46, 0.28, 0.16, 0.10)  # chance of one, two, three, four people
+_COUNTS = (0.50, 0.27, 0.14, 0.09)  # chance of one, two, three, four people
 _OCCLUDED = 0.36  # chance that an occluder is put in front of a person
-_CUT = 0.15  # chance that a person is pushed over the border
+_CUT = 0.13  # chance that a person is pushed over the border
 _LEAST_SHOWN = 0.4  # of the painted body; people who show less are left out
 _BODY = np.arange(17)  # the landmarks that occluders aim at
 _LEAST_PIXELS = 12
