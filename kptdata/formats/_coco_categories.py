@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = [
     "Skeleton",
     "category_texts",
     "chosen",
+    "first_contradiction",
     "named_schema",
     "no_names",
     "same_names",
@@ -75,26 +77,46 @@ def named_schema(skeleton: Skeleton, path: Path) -> Schema:
         ) from None
 
 
+_SHORT = {"l": "left", "r": "right", "f": "front", "b": "back"}
+
+
+def _plain(name: str) -> str:
+    """Return a name without differences of spelling: ``L_F_Paw`` is ``left front paw``."""
+    words = re.split(r"[\W_]+", name.lower().strip())
+    return " ".join(_SHORT.get(word, word) for word in words if word)
+
+
 def same_names(own: Sequence[str], names: Sequence[str]) -> bool:
-    """Tell whether two lists of names are the same; case, spaces and dashes do not count."""
+    """Tell whether two lists of names are the same but for their spelling."""
+    return [_plain(n) for n in names] == [_plain(n) for n in own]
 
-    def plain(name: str) -> str:
-        return name.lower().replace(" ", "_").replace("-", "_")
 
-    return [plain(n) for n in names] == [plain(n) for n in own]
+def first_contradiction(schema: Schema, names: Sequence[str]) -> int | None:
+    """Return the place of the first name that tells that the points are not the schema's.
+
+    A name may be one that the schema does not know, as files and schemas often spell a point in
+    their own way, if at least half are known; it may not be that of another of its points.
+    """
+    own = [{_plain(n) for n in (p.name, p.canonical, *p.aliases)} for p in schema.keypoints]
+    every = set().union(*own)
+    known = [_plain(name) in mine for name, mine in zip(names, own, strict=True)]
+    for place, name in enumerate(names):
+        if not known[place] and _plain(name) in every:
+            return place
+    return None if 2 * sum(known) >= len(names) else known.index(False)
 
 
 def no_names(num_keypoints: int, path: Path) -> SchemaError:
     """Return the error for a file that does not name its K points."""
     fitting = fitting_schemas(num_keypoints)
     return SchemaError(
-        "the categories do not name the keypoints",
+        "the file does not name its keypoints",
         path=path,
-        place="categories.keypoints",
-        expected=f"{num_keypoints} names",
-        fix=f"name the schema (--schema); with {num_keypoints} points: {', '.join(fitting)}"
+        expected=f"{num_keypoints} names in categories, or a schema",
+        fix=f"give the schema (schema=..., --schema); with {num_keypoints} points: "
+        + ", ".join(fitting)
         if fitting
-        else f"write a schema for these {num_keypoints} points (docs/schemas.md) and name it",
+        else f"write a schema for these {num_keypoints} points (docs/schemas.md) and give it",
     )
 
 

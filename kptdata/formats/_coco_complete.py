@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -131,7 +132,7 @@ def with_counts(dataset: PoseDataset, invented: Counter[str]) -> PoseDataset:
     parts = parts_of(dataset.schema)
     body = slice(0, parts[0].stop) if parts else slice(None)
     texts = dataset.extras.get("num_keypoints", RawColumn.absent(len(dataset)))
-    counts = dataset.labelled[:, body].sum(axis=1).tolist()
+    counts = np.count_nonzero(dataset.labelled[:, body], axis=1).tolist()
     invented["num_keypoints"] += int((~texts.present).sum())
     filled = RawColumn(
         str(count).encode() if text is None else text
@@ -176,7 +177,7 @@ def _extent(xy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _hull_area(points: NDArray[np.float64]) -> float:
     """Return the area of the convex hull of (K, 2) points, NaN left out; 0 for fewer than three."""
-    known = sorted({(x, y) for x, y in points.tolist() if x == x})
+    known = sorted({(x, y) for x, y in points.tolist() if not math.isnan(x)})
     hull = _half_hull(known) + _half_hull(known[::-1])
     return 0.5 * abs(
         sum(_cross((0.0, 0.0), a, b) for a, b in zip(hull, hull[1:] + hull[:1], strict=True))

@@ -17,6 +17,7 @@ from kptdata.errors import FormatError, SchemaError
 from kptdata.formats._coco_categories import (
     Skeleton,
     chosen,
+    first_contradiction,
     named_schema,
     no_names,
     same_names,
@@ -150,7 +151,7 @@ def _own_reading(group: Group, path: Path) -> Reading:
             f"the categories name {len(names)} keypoints and the annotations hold {count}",
             path=path,
             place="categories.keypoints",
-            fix=f"name the schema (--schema); with {count} points: "
+            fix=f"give the schema (schema=..., --schema); with {count} points: "
             + ", ".join(fitting_schemas(count)),
         )
     return Reading(schema, whole(schema))
@@ -176,8 +177,8 @@ def fitting_layout(group: Group, schema: Schema) -> tuple[Part, ...] | None:
     """
     names, parts = group.skeleton.names, parts_of(schema)
     count = schema.num_keypoints
-    if len(names) == count and count:
-        return whole(schema) if same_names(schema.names, names) else None
+    if len(names) == count and not all(name.isdigit() for name in names):
+        return whole(schema) if first_contradiction(schema, names) is None else None
     lengths = set(list_lengths(group.rows))
     if lengths & {3 * count, 2 * count}:
         return whole(schema)
@@ -222,11 +223,9 @@ def _numbers_in(value: Any) -> int:
 
 def _misfit(group: Group, schema: Schema, path: Path) -> SchemaError:
     names, count = group.skeleton.names, schema.num_keypoints
-    if len(names) == count:
-        place = next(
-            i for i in range(count) if not same_names(schema.names[i : i + 1], names[i : i + 1])
-        )
-        found = f"the names differ, first at {place}: {names[place]!r}"
+    place = first_contradiction(schema, names) if len(names) == count else None
+    if place is not None:
+        found = f"{names[place]!r} at {place}"
         wanted = f"{schema.names[place]!r}"
     else:
         lengths = list_lengths(group.rows)

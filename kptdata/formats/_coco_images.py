@@ -36,7 +36,7 @@ class Images:
             rows = _new_rows(table, seen) if number else np.arange(len(table))
             if len(tables) > 1:
                 names = table.file_name.tolist()
-                seen |= {i: n for i, n in zip(table.id.tolist(), names, strict=True)}
+                seen |= dict(zip(table.id.tolist(), names, strict=True))
             fields = self._fields(table)
             self._parts.append((fields, rows))
 

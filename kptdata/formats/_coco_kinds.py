@@ -1,6 +1,6 @@
 """Kinds of COCO values: which JSON is canonical for a typed column, and what the rest still says.
 
-A value that is not canonical keeps its text beside the column, and the text wins when it is written.
+A value that is not canonical keeps its text beside the column, and the text wins on writing.
 """
 
 from __future__ import annotations

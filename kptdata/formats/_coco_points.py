@@ -126,6 +126,10 @@ class Points:
         self._arrays.lengths[self._part.key] = lengths
         return _PointColumn(self._part, self._arrays, lengths, scored=self._scored)
 
+    def absent(self, column: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell which rows had no list; the column holds the lengths of lists."""
+        return np.asarray(column == 0)
+
     def salvage(self, value: Any) -> Any:
         """Flatten nested lists; null or a single number stands for "no points"."""
         if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
@@ -140,7 +144,7 @@ class Points:
                 raise BadValueError(
                     0, "not a list of points", expected, f"{kind_of(number)} at {place}"
                 )
-        return [float(v) if abs(v) < EXACT or v != v else _coarse(v) for v in value]
+        return [float(v) if abs(v) < EXACT or np.isnan(v) else _coarse(v) for v in value]
 
 
 def _coarse(value: float) -> float:

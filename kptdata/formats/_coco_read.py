@@ -24,7 +24,7 @@ from kptdata.formats._coco_kinds import (
     Size,
     Text,
 )
-from kptdata.formats._coco_points import Part, PointArrays, Points, parts_of, whole
+from kptdata.formats._coco_points import PointArrays, Points, parts_of, whole
 from kptdata.formats._coco_rows import RowTable, read_rows
 from kptdata.schema import Schema
 
@@ -40,6 +40,9 @@ __all__ = [
 
 LAYOUT = "coco:layout"
 """Key of `PoseDataset.meta` that remembers the file's own keys and the schema it was read as."""
+
+RESULTS_LAYOUT = "coco_results:layout"
+"""The same for data read from a list of results."""
 
 COLUMNS: Mapping[str, tuple[str, Kind]] = {
     "id": ("id", Identifier()),
@@ -78,7 +81,7 @@ def read_images(rows: Sequence[Raw], path: Path) -> tuple[ImageTable, int]:
 def image_rows(images: ImageTable, table: RowTable) -> NDArray[np.intp]:
     """Find the image of each annotation; of the texts of `image_id`, those of no image stay."""
     wanted, texts = table.columns["image_id"], table.raw.pop("image_id", None)
-    if images.id.dtype != TEXT and wanted.dtype != TEXT and texts is None:
+    if TEXT not in (images.id.dtype, wanted.dtype) and texts is None:
         rows = _numbered_rows(images.id, wanted)
     else:
         rows = _keyed_rows(images, wanted, texts)
@@ -106,13 +109,13 @@ def _keyed_rows(
 ) -> NDArray[np.intp]:
     """Compare ids as JSON does: 7 is not "7"."""
     rows: dict[Any, int] = {}
-    for row, key in enumerate(_id_keys(images.id, images.extras.get("id"))):
+    for row, key in enumerate(id_keys(images.id, images.extras.get("id"))):
         rows.setdefault(key, row)
     rows.pop(None, None)
-    return np.array([rows.get(key, -1) for key in _id_keys(wanted, texts)], dtype=np.intp)
+    return np.array([rows.get(key, -1) for key in id_keys(wanted, texts)], dtype=np.intp)
 
 
-def _id_keys(ids: NDArray[Any], texts: RawColumn | None) -> list[Any]:
+def id_keys(ids: NDArray[Any], texts: RawColumn | None) -> list[Any]:
     """Return one hashable key per id, None where there is none."""
     keys: list[Any] = [
         None if gone else value
@@ -164,7 +167,7 @@ def read_annotations(
             for key, name in BOXES.items()
             if not np.isnan(table.columns[key]).all()
         },
-        "numbers": _stated_lengths(points, layout, schema),
+        "numbers": _stated_lengths(points, schema),
     }
     return table, columns
 
@@ -174,9 +177,7 @@ def _or_none(column: NDArray[Any]) -> NDArray[Any] | None:
     return None if gone.all() and len(column) else column
 
 
-def _stated_lengths(
-    points: PointArrays, layout: Sequence[Part], schema: Schema
-) -> dict[str, NDArray[np.int64]]:
+def _stated_lengths(points: PointArrays, schema: Schema) -> dict[str, NDArray[np.int64]]:
     """Note the lengths of lists that are not what the schema lets expect: absent, or whole."""
     usual = {part.key: part.length for part in parts_of(schema) or whole(schema)}
     return {

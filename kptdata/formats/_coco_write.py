@@ -26,12 +26,12 @@ from kptdata.formats._coco_points import (
     layout_to_write,
     point_lists,
 )
-from kptdata.formats._coco_read import BOXES, COLUMNS, LAYOUT
+from kptdata.formats._coco_read import BOXES, COLUMNS, LAYOUT, RESULTS_LAYOUT
 from kptdata.formats.base import WriteReport, atomic_write, refuse_losses
 from kptdata.schema import Schema
 from kptdata.visibility import Visibility, is_labelled
 
-__all__ = ["AREAS", "LOSSES", "write_ground_truth"]
+__all__ = ["AREAS", "LOSSES", "annotation_fields", "joined_rows", "write_ground_truth"]
 
 LOSSES: Mapping[str, str] = {
     "visibility_absent": "absent points become unlabelled (v = 0)",
@@ -79,7 +79,7 @@ def write_ground_truth(
     ready = _prepared(datasets, lost, invented, complete=complete, area=area, keep_empty=keep_empty)
     images = Images([dataset.images for dataset in ready])
     lost += images.lost
-    tables = [_annotation_fields(dataset, lost) for dataset in ready]
+    tables = [annotation_fields(dataset, lost) for dataset in ready]
     header = _header(ready, lost, invented)
     refuse_losses(path, lost, LOSSES, strict=strict)
     atomic_write(path, _text(header, images, tables, ready))
@@ -127,7 +127,7 @@ def _was_mapped(dataset: PoseDataset) -> bool:
     return bool(json.loads(dataset.meta[LAYOUT])["schema"] != dataset.schema.hash())
 
 
-def _annotation_fields(dataset: PoseDataset, lost: Counter[str]) -> Fields:
+def annotation_fields(dataset: PoseDataset, lost: Counter[str], *, scored: bool = False) -> Fields:
     """Return the keys of a dataset's annotations; count what they cannot say."""
     fields, extras = Fields(), dataset.extras
     for key, (name, kind) in COLUMNS.items():
@@ -139,8 +139,8 @@ def _annotation_fields(dataset: PoseDataset, lost: Counter[str]) -> Fields:
             fields.overlay(key, extras[key], dataset.image < 0)
     layout = layout_to_write(dataset) if dataset.schema.num_keypoints else ()
     for part in layout:
-        valid = _set_points(fields, dataset, part)
-        lost += _lost_points(dataset, part, valid)
+        kept = _set_points(fields, dataset, part, scored=scored)
+        lost += _lost_points(dataset, part, kept, scored=scored)
     for key, name in BOXES.items():
         if name in dataset.boxes or key in extras:
             fields.column(key, Box(), dataset.boxes.get(name), extras.get(key))
@@ -153,19 +153,21 @@ def _annotation_fields(dataset: PoseDataset, lost: Counter[str]) -> Fields:
     return fields
 
 
-def _set_points(fields: Fields, dataset: PoseDataset, part: Part) -> NDArray[np.bool_]:
+def _set_points(
+    fields: Fields, dataset: PoseDataset, part: Part, *, scored: bool
+) -> NDArray[np.bool_]:
     """Give rows a list of points; return where a kept text is written in its place."""
-    lists, stated = point_lists(dataset, part, scored=False), is_stated(dataset, part)
-    fields.set(part.key, only_where(stated, lists))
+    lists, stated = point_lists(dataset, part, scored=scored), is_stated(dataset, part)
+    fields.set(part.key, _only_where(stated, lists))
     texts = dataset.extras.get(part.key)
     if texts is None:
         return np.zeros(len(dataset), bool)
-    valid = agreeing_points(dataset, part, texts, scored=False)
+    valid = agreeing_points(dataset, part, texts, scored=scored)
     fields.overlay(part.key, texts, valid)
     return valid
 
 
-def only_where(stated: NDArray[np.bool_], lists: Getter) -> Getter:
+def _only_where(stated: NDArray[np.bool_], lists: Getter) -> Getter:
     """Leave the key out of rows where it is not stated."""
     if stated.all():
         return lists
@@ -175,22 +177,25 @@ def only_where(stated: NDArray[np.bool_], lists: Getter) -> Getter:
     ]
 
 
-def _lost_points(dataset: PoseDataset, part: Part, kept: NDArray[np.bool_]) -> Counter[str]:
+def _lost_points(
+    dataset: PoseDataset, part: Part, kept: NDArray[np.bool_], *, scored: bool
+) -> Counter[str]:
     """Count what a list of points cannot say, in the rows whose own text is not written."""
     own = slice(part.start, part.stop)
     states = dataset.visibility[~kept, own]
-    lost = Counter(
-        visibility_absent=int((states == Visibility.ABSENT).sum()),
-        visibility_labelled=int((states == Visibility.LABELLED).sum()),
-    )
+    lost: Counter[str] = Counter()
+    if scored:
+        lost["visibility"] = int(np.isin(states, (1, 2)).sum())
+        lost["unlabelled"] = int((~is_labelled(states)[is_stated(dataset, part)[~kept]]).sum())
+        return lost
+    lost["visibility_absent"] = int((states == Visibility.ABSENT).sum())
+    lost["visibility_labelled"] = int((states == Visibility.LABELLED).sum())
     if dataset.keypoint_score is not None:
         lost["keypoint_score"] = int((~np.isnan(dataset.keypoint_score[~kept, own])).sum())
     if dataset.given_xy is not None:
-        given = dataset.given_xy[~kept, own][~is_labelled(states)]
+        given = dataset.given_xy[~kept, own]
         lost["given_at_origin"] = int((given == 0).all(axis=-1).sum())
-        lost["not_finite"] = int(
-            (~np.isfinite(given).all(axis=-1) & ~np.isnan(given).all(axis=-1)).sum()
-        )
+        lost["not_finite"] = _not_finite(given.reshape(-1, 2))
     return lost
 
 
@@ -203,11 +208,11 @@ def _lost_columns(dataset: PoseDataset) -> Counter[str]:
     for name in ("cameras", "space"):
         lost[name] = int(getattr(dataset, name) is not None)
     for name in ("bbox", "area", "score"):
-        lost["not_finite"] += not_finite(getattr(dataset, name))
+        lost["not_finite"] += _not_finite(getattr(dataset, name))
     for name, box in dataset.boxes.items():
         known = name in BOXES.values()
         lost["not_finite" if known else "boxes"] += (
-            not_finite(box) if known else int((~np.isnan(box).all(axis=1)).sum())
+            _not_finite(box) if known else int((~np.isnan(box).all(axis=1)).sum())
         )
     for points in dataset.points.values():
         lost["points"] += int((~np.isnan(points).all(axis=-1)).sum())
@@ -219,7 +224,7 @@ def _lost_columns(dataset: PoseDataset) -> Counter[str]:
     return lost
 
 
-def not_finite(column: NDArray[np.float64] | None) -> int:
+def _not_finite(column: NDArray[np.float64] | None) -> int:
     """Count rows that hold something, but not only finite numbers."""
     if column is None:
         return 0
@@ -237,7 +242,7 @@ def _header(
     header: dict[str, bytes] = {}
     for dataset in datasets:
         for key, text in dataset.meta.items():
-            if key == LAYOUT:
+            if key in (LAYOUT, RESULTS_LAYOUT):
                 continue
             lost["meta"] += header.setdefault(key, text) != text
     if any(LAYOUT not in dataset.meta or not _categories_hold(dataset) for dataset in datasets):
@@ -289,12 +294,13 @@ def _text(
     wanted = [k for k in ("images", "annotations") if not keys or k in keys]
     for number, key in enumerate(wanted):
         yield (b",\n" if number else b"") + json.dumps(key).encode() + b":[\n"
-        yield from images.chunks() if key == "images" else _annotations(tables, datasets)
+        yield from images.chunks() if key == "images" else joined_rows(tables, datasets)
         yield b"\n]"
     yield b"}\n"
 
 
-def _annotations(tables: Sequence[Fields], datasets: Sequence[PoseDataset]) -> Iterator[bytes]:
+def joined_rows(tables: Sequence[Fields], datasets: Sequence[PoseDataset]) -> Iterator[bytes]:
+    """Yield the annotations of all datasets, interleaved by their place in the source."""
     rows = [np.arange(len(dataset)) for dataset in datasets]
     if len(datasets) == 1:
         return tables[0].chunks(rows[0])

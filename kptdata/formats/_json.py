@@ -95,7 +95,7 @@ def _malformed(data: bytes, message: str, path: Path, place: str | None) -> Form
             )
     line = data.count(b"\n", 0, at) + 1
     return FormatError(
-        "not JSON: " + message.split(":", 1)[-1].split("(byte")[0].strip(),
+        "not JSON: " + _BYTE.sub("", message).rpartition(":")[2].strip(),
         path=path,
         place=place or f"byte {at} (line {line})",
         found=repr(_excerpt(data, at)),
@@ -116,7 +116,7 @@ def loads_or_none(text: bytes) -> Any:
 
 
 def duplicate_key(text: bytes) -> str | None:
-    """Return the first key that an object's text has twice at its top level, None if there is none."""
+    """Return the first key that an object has twice at its top level, None if none is."""
     try:
         pairs = json.loads(text, object_pairs_hook=list)
     except (ValueError, RecursionError):

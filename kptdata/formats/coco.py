@@ -1,9 +1,9 @@
 """COCO ground truth: one JSON object with images, annotations and categories.
 
 Every key of the file is kept and written back. A value goes to a typed column if it is canonical
-there (a number, four numbers, 0 or 1); otherwise its text stays in ``extras`` and is written back as
-long as the column still says what the text says. Coordinates are pixels of the project's frame, as
-COCO's are; nothing is shifted. docs/formats/coco.md says how each key is read.
+there (a number, four numbers, 0 or 1); otherwise its text stays in ``extras`` and is written back
+as long as the column still says what the text says. Coordinates are pixels of the project's frame,
+as COCO's are; nothing is shifted. docs/formats/coco.md says how each key is read.
 """
 
 from __future__ import annotations
