@@ -264,7 +264,7 @@ def _no_match(wanted: tuple[str, ...]) -> SchemaError:
         fix = "put the points in the schema's order, or write a schema file for this order"
         return SchemaError("no schema has these names", place="keypoints", found=found, fix=fix)
     fix = f"name a schema, or write one for these {len(wanted)} points (see docs/schemas.md)"
-    near = _near(wanted, schemas)
+    near = _near(wanted, schemas) or ", ".join(fitting_schemas(len(wanted)))
     if near:
         fix += f"; near ones: {near}"
     found = f"{len(wanted)} names" + (f", {wanted[0]!r} to {wanted[-1]!r}" if wanted else "")

@@ -569,6 +569,11 @@ def test_no_match_names_what_comes_near():
         infer_schema(names)
 
 
+def test_no_match_at_all_names_schemas_of_that_size():
+    with pytest.raises(SchemaError, match=r"8 names, '0' to '7'.*near ones: deepfashion_full"):
+        infer_schema(list("01234567"))
+
+
 @pytest.mark.parametrize(
     "names", [[], ["left_eye"], {"name": "person"}, {"keypoints": 17}, {"keypoints": [1]}, "nose"]
 )

@@ -23,6 +23,7 @@ _NAMED = 40  # points; more names than this cannot be read beside one figure
 _INCH = 100  # pixels
 _LINE = 0.23  # inches from one name to the next
 _LETTER = 0.092  # inches
+_LIGHT = np.array([0.3, 0.59, 0.11])  # how bright red, green and blue are to the eye
 
 
 def draw_schema(schema: Schema) -> NDArray[np.uint8]:
@@ -120,7 +121,7 @@ def _draw_skeleton(axes: Any, schema: Schema, page: _Page) -> None:
         axes.plot(*line.T, color=link.colour, linewidth=width, alpha=0.8, zorder=2)
     axes.scatter(
         *page.xy.T,
-        s=16 if small else 62,
+        s=16 if small else 130,
         c=[point.colour for point in schema.keypoints],
         edgecolors=_INK,
         linewidths=0.4 if small else 1.0,
@@ -129,11 +130,19 @@ def _draw_skeleton(axes: Any, schema: Schema, page: _Page) -> None:
 
 
 def _draw_names(axes: Any, schema: Schema, page: _Page) -> None:
-    """Write number and name of each point in the column of its side, joined by a thin line."""
+    """Write each point's number in it, and its name in the column of its side, joined by a line."""
+    for number, (px, py) in enumerate(page.xy):
+        ink = _GROUND if schema.colours[number] @ _LIGHT > 110 else _INK
+        axes.text(
+            px, py + 0.005, str(number), color=ink, size=6.5, ha="center", va="center", zorder=4
+        )
     right = _sides(page.xy)
     low, high = page.xy.min(0, initial=9), page.xy.max(0, initial=0)
     for is_right, x in ((False, low[0] - 0.45), (True, high[0] + 0.45)):
-        rows = sorted(np.flatnonzero(right == is_right), key=lambda row: page.xy[row, 1])
+        # At one height the outer point comes first: its line is straight, the other's passes by.
+        outward = page.xy[:, 0] * (-1 if is_right else 1)
+        side_rows = np.flatnonzero(right == is_right)
+        rows = sorted(side_rows, key=lambda row: (round(page.xy[row, 1], 3), outward[row]))
         heights = _apart(page.xy[rows, 1], 0.9, page.inches[1] - 0.65)
         for row, y in zip(rows, heights, strict=True):
             name = schema.names[row]
