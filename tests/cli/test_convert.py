@@ -1,0 +1,179 @@
+"""``kpt convert``: what comes out, what the account says, and that a refusal leaves nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+import kptdata as kd
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_coco_comes_back_equal(kpt, coco_file, tmp_path):
+    target = tmp_path / "again.json"
+
+    status, out, err = kpt("convert", coco_file, f"coco:{target}")
+
+    assert (status, out) == (0, "")
+    assert "3 instances as coco" in err
+    assert "lost" not in err
+    assert "invented" not in err
+    assert json.loads(target.read_text()) == json.loads(coco_file.read_text())
+    assert names_in(tmp_path) == ["again.json", "people.json"]
+
+
+def test_onto_itself(kpt, coco_file, tmp_path):
+    before = json.loads(coco_file.read_text())
+
+    assert kpt("convert", coco_file, f"coco:{coco_file}").status == 0
+    assert json.loads(coco_file.read_text()) == before
+    assert names_in(tmp_path) == [coco_file.name]
+
+
+def test_gzip_in_and_out(kpt, coco_file, tmp_path):
+    packed, again = tmp_path / "packed.json.gz", tmp_path / "again.json.gz"
+
+    assert kpt("convert", coco_file, packed, "--to", "coco").status == 0
+    assert kpt("convert", packed, again, "--to", "coco").status == 0
+
+    assert json.loads(gzip.decompress(packed.read_bytes())) == json.loads(coco_file.read_text())
+    assert packed.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.parametrize("by", ["option", "prefix"])
+def test_mpii_to_coco_with_another_schema(kpt, mpii_file, tmp_path, by):
+    target, report = tmp_path / "coco.json", tmp_path / "report.json"
+    places = {
+        "option": (mpii_file, target, "--from", "mpii", "--to", "coco"),
+        "prefix": (f"mpii:{mpii_file}", f"coco:{target}"),
+    }
+
+    status, out, err = kpt("convert", *places[by], "--schema", "coco", "--report", report)
+
+    assert (status, out) == (0, "")
+    source, result = kd.read(mpii_file), kd.read(target)
+    assert result.schema.name == "coco"
+    assert len(result) == len(source)
+    wrist, same = source.schema.index("left_wrist"), result.schema.index("left_wrist")
+    seen = source.labelled[:, wrist]
+    assert result.xy[seen, same].tolist() == source.xy[seen, wrist].tolist()
+    assert not result.labelled[:, result.schema.index("nose")].any()
+
+    account = json.loads(report.read_text())
+    assert account["written"]["instances"] == len(result)
+    (step,) = account["steps"]
+    assert step == "map mpii to coco"
+    assert "thorax" in json.dumps(account["steps"])
+    for line in ("map mpii to coco", "invented", "lost"):
+        assert line in err
+
+
+def test_every_person_gets_what_evaluation_needs(kpt, mpii_file, tmp_path):
+    target = tmp_path / "coco.json"
+    kpt("convert", mpii_file, f"coco:{target}", "--schema", "coco", "--area", "box")
+
+    for row in json.loads(target.read_text())["annotations"]:
+        assert row["iscrowd"] == 0
+        assert row["area"] == pytest.approx(row["bbox"][2] * row["bbox"][3])
+
+
+def test_strict_refuses_before_a_byte_is_written(fails, mpii_file, tmp_path):
+    message = fails("convert", mpii_file, f"coco:{tmp_path / 'x.json'}", "--strict")
+
+    assert "would lose" in message
+    assert "--strict" in message
+    assert names_in(tmp_path) == []
+
+
+def test_strict_passes_what_loses_nothing(kpt, coco_file, tmp_path):
+    assert kpt("convert", coco_file, f"coco:{tmp_path / 'x.json'}", "--strict").status == 0
+
+
+def test_unreadable_input_leaves_nothing(fails, unreadable, tmp_path):
+    before = names_in(tmp_path)
+
+    message = fails("convert", unreadable, f"coco:{tmp_path / 'out.json'}")
+
+    assert str(unreadable) in message
+    assert names_in(tmp_path) == before
+
+
+def test_missing_folder(fails, coco_file, tmp_path):
+    target = tmp_path / "none" / "out.json"
+
+    message = fails("convert", coco_file, f"coco:{target}")
+
+    assert str(target) in message
+    assert "create the folder" in message
+
+
+def test_output_is_a_folder(fails, coco_file, tmp_path):
+    (tmp_path / "out.json").mkdir()
+
+    message = fails("convert", coco_file, f"coco:{tmp_path / 'out.json'}")
+
+    assert "is a folder" in message
+    assert names_in(tmp_path) == ["out.json", "people.json"]
+
+
+def test_output_below_a_file(fails, coco_file, tmp_path):
+    target = coco_file / "out.json"
+
+    assert str(target) in fails("convert", coco_file, f"coco:{target}")
+    assert names_in(tmp_path) == ["people.json"]
+
+
+def test_a_report_that_cannot_be_written(fails, coco_file, tmp_path):
+    report = tmp_path / "none" / "report.json"
+
+    assert str(report) in fails("convert", coco_file, f"coco:{tmp_path / 'x.json'}", "--report",
+                                report)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--from", "cocoo", "--to", "coco"), "unknown format 'cocoo': did you mean coco"),
+        (("--to", "cocoo"), "unknown format 'cocoo': did you mean coco"),
+        (("--to", "coco", "--schema", "mpi"), "unknown schema 'mpi': did you mean mpii"),
+        (("--to", "coco", "--images", "nowhere"), "nowhere: no such folder"),
+        ((), "the name does not tell the format"),
+    ],
+    ids=str,
+)
+def test_wrong_names_say_what_is_near(fails, coco_file, tmp_path, words, message):
+    before = names_in(tmp_path)
+
+    assert message in fails("convert", coco_file, tmp_path / "out.json", *words)
+    assert names_in(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("only-one",), ("a", "b", "c"), ("a", "b", "--area", "big"), ("a", "b", "--stric")],
+    ids=str,
+)
+def test_wrong_usage(kpt, words):
+    status, out, err = kpt("convert", *words)
+
+    assert (status, out) == (2, "")
+    assert "Usage: kpt convert" in err
+
+
+def test_a_schema_that_shares_nothing_is_not_silent(kpt, coco_file, tmp_path):
+    err = kpt("convert", coco_file, f"coco:{tmp_path / 'x.json'}", "--schema", "fly").err
+
+    assert "fly" in err
+    assert "lost" in err or "no keypoint" in err
+
+
+def test_same_bytes_twice(kpt, mpii_file, tmp_path):
+    for name in ("a.json", "b.json"):
+        kpt("convert", mpii_file, f"coco:{tmp_path / name}", "--schema", "coco")
+
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
