@@ -1,5 +1,7 @@
 """Keypoint annotations: schemas, formats, boxes, codecs, transforms, metrics and pictures.
 
+Names are imported when they are first used, so that ``import kptdata`` costs next to nothing.
+
 >>> import kptdata as kd
 >>> kd.load_schema("coco").num_keypoints
 17
@@ -10,36 +12,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kptdata.checks import Finding, check
-from kptdata.conversion import Conversion, convert
-from kptdata.dataset import CameraTable, ImageTable, PoseDataset, RawColumn, Space
-from kptdata.errors import (
-    ArrayError,
-    DatasetError,
-    FileError,
-    FormatError,
-    KptDataError,
-    KptDataWarning,
-    MissingDependencyError,
-    OptionError,
-    SchemaError,
-    UnknownNameError,
-)
-from kptdata.formats import WriteReport, read, read_all, write, write_all
-from kptdata.ledger import Ledger
-from kptdata.schema import (
-    Keypoint,
-    Link,
-    Normaliser,
-    Schema,
-    SchemaMap,
-    infer_schema,
-    list_schemas,
-    load_schema,
-    map_schemas,
-)
-from kptdata.summary import summarise
-from kptdata.visibility import Visibility
+# Both are needed by everything; here, so that a missing one shows at once.
+import array_api_compat as _array_api_compat  # noqa: F401
+import numpy as _numpy  # noqa: F401
 
 if TYPE_CHECKING:
     from kptdata import (
@@ -47,14 +22,51 @@ if TYPE_CHECKING:
         bbox,
         checks,
         codecs,
-        evaluators,
         formats,
         keypoints,
         metrics,
         ops,
         plugins,
+        synth,
         viz,
     )
+    from kptdata.checks import Finding, check
+    from kptdata.conversion import Conversion, convert
+    from kptdata.dataset import CameraTable, ImageTable, PoseDataset, RawColumn, Space
+    from kptdata.errors import (
+        ArrayError,
+        DatasetError,
+        FileError,
+        FormatError,
+        KptDataError,
+        KptDataWarning,
+        MissingDependencyError,
+        OptionError,
+        SchemaError,
+        UnknownNameError,
+    )
+    from kptdata.formats import WriteReport, read, read_all, write, write_all
+    from kptdata.ledger import Ledger
+    from kptdata.schema import (
+        ImportedSchema,
+        Inference,
+        Keypoint,
+        Link,
+        Normaliser,
+        Paper,
+        Schema,
+        SchemaMap,
+        fitting_schemas,
+        import_dataset_info,
+        infer_schema,
+        list_schemas,
+        load_schema,
+        map_schemas,
+        validate_schema,
+        validate_schemas,
+    )
+    from kptdata.summary import summarise
+    from kptdata.visibility import Visibility
 
 __all__ = [
     "ArrayError",
@@ -65,6 +77,8 @@ __all__ = [
     "Finding",
     "FormatError",
     "ImageTable",
+    "ImportedSchema",
+    "Inference",
     "Keypoint",
     "KptDataError",
     "KptDataWarning",
@@ -73,6 +87,7 @@ __all__ = [
     "MissingDependencyError",
     "Normaliser",
     "OptionError",
+    "Paper",
     "PoseDataset",
     "RawColumn",
     "Schema",
@@ -88,8 +103,9 @@ __all__ = [
     "checks",
     "codecs",
     "convert",
-    "evaluators",
+    "fitting_schemas",
     "formats",
+    "import_dataset_info",
     "infer_schema",
     "keypoints",
     "list_schemas",
@@ -101,30 +117,47 @@ __all__ = [
     "read",
     "read_all",
     "summarise",
+    "synth",
+    "validate_schema",
+    "validate_schemas",
     "viz",
     "write",
     "write_all",
 ]
 
 _SUBMODULES = frozenset(
-    {
-        "affine",
-        "bbox",
-        "checks",
-        "codecs",
-        "evaluators",
-        "formats",
-        "keypoints",
-        "metrics",
-        "ops",
-        "plugins",
-        "viz",
-    }
+    "affine bbox checks codecs formats keypoints metrics ops plugins synth viz".split()
 )
+_HOME = {
+    name: module
+    for module, names in {
+        "checks": "Finding check",
+        "conversion": "Conversion convert",
+        "dataset": "CameraTable ImageTable PoseDataset RawColumn Space",
+        "errors": "ArrayError DatasetError FileError FormatError KptDataError KptDataWarning "
+        "MissingDependencyError OptionError SchemaError UnknownNameError",
+        "formats": "WriteReport read read_all write write_all",
+        "ledger": "Ledger",
+        "schema": "ImportedSchema Inference Keypoint Link Normaliser Paper Schema SchemaMap "
+        "fitting_schemas import_dataset_info infer_schema list_schemas load_schema map_schemas "
+        "validate_schema validate_schemas",
+        "summary": "summarise",
+        "visibility": "Visibility",
+    }.items()
+    for name in names.split()
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public submodule when it is first used."""
+    """Import a public name, or a public submodule, when it is first used."""
     if name in _SUBMODULES:
         return import_module(f"kptdata.{name}")
-    raise AttributeError(f"module 'kptdata' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'kptdata' has no attribute {name!r}")
+    value = getattr(import_module(f"kptdata.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kptdata.errors import OptionError, UnknownNameError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Table", "resolve"]
 
@@ -36,6 +38,9 @@ class Table(Mapping[str, str], Generic[T]):
 
     @cached_property
     def _installed(self) -> dict[str, EntryPoint]:
+        # Costs more than all of kptdata, and most processes never miss a name.
+        from importlib.metadata import entry_points
+
         return {e.name: e for e in entry_points(group=self.group) if e.name not in self._names}
 
     def __contains__(self, name: object) -> bool:

@@ -110,11 +110,12 @@ def map_schema(dataset: PoseDataset, schema: Schema) -> tuple[PoseDataset, Ledge
     plan = map_schemas(dataset.schema, schema)
     xy, visibility = plan.apply(dataset.xy, dataset.visibility)
     columns: dict[str, Any] = {"schema": schema, "xy": xy, "visibility": visibility}
-    for name in ("given_xy", "keypoint_score"):
-        values = getattr(dataset, name)
-        columns[name] = None if values is None else plan.take(values, np.nan)
+    if dataset.given_xy is not None:
+        columns["given_xy"] = plan.take(dataset.given_xy, np.nan, axis=-2)
+    if dataset.keypoint_score is not None:
+        columns["keypoint_score"] = plan.lowest(dataset.keypoint_score)
     if dataset.xyz is not None:
-        columns["xyz"], _ = plan.apply(dataset.xyz, dataset.visibility)
+        columns["xyz"] = plan.combine(dataset.xyz)
     columns["extras"], columns["numbers"], dropped = _without_point_columns(dataset)
 
     unused = [dataset.schema.index(name) for name in plan.unused]

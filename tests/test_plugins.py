@@ -49,7 +49,7 @@ def test_entry_point_adds_and_does_not_replace(monkeypatch):
         importlib.metadata.EntryPoint("ceil", "math:ceil", "kptdata.things"),
         importlib.metadata.EntryPoint("floor", "math:trunc", "kptdata.things"),
     ]
-    monkeypatch.setattr("kptdata._plugins.entry_points", lambda group: points)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
     table = Table("thing", {"floor": "math:floor"})
 
     assert list(table) == ["floor", "ceil"]
