@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kptdata._columns import TEXT
 from kptdata._concat import concat
 from kptdata.dataset import PoseDataset, RawColumn
-from kptdata.errors import DatasetError, OptionError
+from kptdata.errors import DatasetError, OptionError, SchemaError
 from kptdata.ledger import Ledger
 from kptdata.schema import Schema, map_schemas
 from kptdata.visibility import Visibility
@@ -104,10 +104,18 @@ def map_schema(dataset: PoseDataset, schema: Schema) -> tuple[PoseDataset, Ledge
     Returns:
         The dataset in `schema`, and an account: instances that lost a labelled point are
         ``repaired``; the notes count, per keypoint, the points lost and derived.
+
+    Raises:
+        SchemaError: the schemas have no point in common.
     """
     if schema.hash() == dataset.schema.hash():
         return dataset, Ledger(len(dataset))
     plan = map_schemas(dataset.schema, schema)
+    if not plan.exact and not plan.derived:
+        raise SchemaError(
+            f"no keypoint of {schema.name!r} can be had from {dataset.schema.name!r}",
+            fix="choose a schema of the same kind of body; see kpt schema list",
+        )
     xy, visibility = plan.apply(dataset.xy, dataset.visibility)
     columns: dict[str, Any] = {"schema": schema, "xy": xy, "visibility": visibility}
     if dataset.given_xy is not None:

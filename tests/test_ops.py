@@ -6,7 +6,16 @@ from datasets import crowd, full_pair, person_pair
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kptdata import DatasetError, ImageTable, OptionError, Schema, Visibility, load_schema, ops
+from kptdata import (
+    DatasetError,
+    ImageTable,
+    OptionError,
+    Schema,
+    SchemaError,
+    Visibility,
+    load_schema,
+    ops,
+)
 from kptdata._columns import MISSING_INT
 
 V = Visibility
@@ -95,6 +104,24 @@ class TestMapSchema:
         assert set(mapped.extras) == {"note"}
         assert not mapped.numbers
         assert ledger.notes["dropped raw keypoints"] == 1
+
+    def test_nothing_in_common_is_refused(self):
+        with pytest.raises(SchemaError, match="no keypoint of 'fly' can be had from 'coco'"):
+            ops.map_schema(crowd(2), load_schema("fly"))
+
+    def test_scores_and_3d_points_go_along(self):
+        coco, h36m = load_schema("coco"), load_schema("h36m")
+        ds = crowd(4, schema="coco")
+        score = np.random.default_rng(0).uniform(0, 1, ds.visibility.shape)
+        ds = ds.replace(keypoint_score=score, xyz=np.ones((4, 17, 3)))
+
+        mapped, _ = ops.map_schema(ds, h36m)
+
+        hips = [coco.index("left_hip"), coco.index("right_hip")]
+        np.testing.assert_array_equal(
+            mapped.keypoint_score[:, h36m.index("root")], score[:, hips].min(axis=1)
+        )
+        np.testing.assert_array_equal(mapped.xyz[:, h36m.index("root")], 1)
 
     def test_same_schema_is_the_same_dataset(self):
         ds = crowd(3)

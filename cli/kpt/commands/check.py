@@ -38,7 +38,9 @@ def command(
     else:
         for f in findings:
             few = ", ".join(map(str, f.ids[:8])) + (", ..." if len(f.ids) > 8 else "")
-            click.echo(f"{f.severity}: {f.rule}: {len(f.ids)} {f.of}s: {f.message} ({few})")
+            click.echo(
+                f"{f.severity}: {f.rule}: {len(f.ids)} {f.of}s: {f.message} ({few})", err=True
+            )
         instances = sum(map(len, parts))
         click.echo(f"{instances} instances checked, {len(findings)} findings", err=True)
     sys.exit(any(f.severity == "error" for f in findings))

@@ -46,6 +46,8 @@ def command(
     import kptdata as kd
     from kpt._options import echo_ledger, parse_location, write_json
 
+    if report is not None and not report.parent.is_dir():
+        raise kd.FileError("no such folder", path=report.parent, fix="create it, or move --report")
     source, target = parse_location(src, source_format), parse_location(dst, target_format)
     result = kd.convert(
         source.path,

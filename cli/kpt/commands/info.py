@@ -27,7 +27,7 @@ def command(
     source = parse_location(src, source_format)
     name = source.format or kd.formats.sniff(source.path)
     parts = kd.read_all(source.path, format=name, schema=schema, images=images)
-    summaries = [{"file": src, "format": name} | kd.summarise(part) for part in parts]
+    summaries = [{"file": str(source.path), "format": name} | kd.summarise(part) for part in parts]
     if as_json:
         echo_json(summaries[0] if len(summaries) == 1 else summaries)
         return
@@ -39,7 +39,7 @@ def _print(summary: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(stderr=False, highlight=False)
+    console = Console(stderr=True, highlight=False)
     schema, counts = summary["schema"], summary["counts"]
     console.print(f"[bold]{summary['file']}[/]  {summary['format']}", soft_wrap=True)
     console.print(f"schema {schema['name']}, {schema['keypoints']} keypoints")
