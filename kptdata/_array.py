@@ -5,7 +5,8 @@ Everything else is written once against the array API namespace of its input.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -22,15 +23,20 @@ __all__ = [
     "blur",
     "cells",
     "check_array",
+    "constant",
     "divide",
     "exp",
     "gather",
+    "gather_near",
     "gaussian_kernel",
-    "interleave",
     "namespace",
+    "outer",
     "patch_blur",
     "peaks",
     "slide",
+    "stack_maps",
+    "stamp",
+    "stamps",
 ]
 
 Array = TypeVar("Array", bound=Any)
@@ -129,14 +135,89 @@ def gather(array: Array, index: Array, axis: int = -1) -> Array:
     picked: Any
     if is_torch_array(array):
         picked = array.gather(axis, index)
-    elif axis == -1 and array.shape[:-1] == index.shape[:-1] and array.flags.c_contiguous:
+    elif axis == -1 and array.shape[:-1] == index.shape[:-1]:
         # A quarter of the time of take_along_axis, which builds an index for every axis.
-        rows, size = array.size // max(array.shape[-1], 1), array.shape[-1]
-        start = np.arange(0, rows * size, max(size, 1)).reshape(*array.shape[:-1], 1)
-        picked = array.reshape(-1).take(index + start)
+        picked = array.reshape(-1).take(index + _row_starts(array.shape))
     else:
         picked = np.take_along_axis(array, index, axis)
     return picked
+
+
+def gather_near(array: Array, index: Array) -> Array:
+    """Pick `index` along the last axis, where an index beyond the row picks anything at all.
+
+    For neighbourhoods that reach over the border and are masked afterwards.
+    """
+    picked: Any
+    if is_torch_array(array):
+        picked = array.gather(-1, index.clamp(0, array.shape[-1] - 1))
+    else:
+        picked = array.reshape(-1).take(index + _row_starts(array.shape), mode="clip")
+    return picked
+
+
+@lru_cache(maxsize=256)
+def _row_starts(shape: tuple[int, ...]) -> Any:
+    """Return where each row of a C-ordered array begins, with the shape (..., 1)."""
+    starts = np.arange(math.prod(shape[:-1])) * shape[-1]
+    starts.flags.writeable = False
+    return starts.reshape(*shape[:-1], 1)
+
+
+def constant(make: Callable[..., Any], like: Array, *args: Any) -> Array:
+    """Return the NumPy array ``make(*args)`` in the kind, type and device of `like`.
+
+    `make` must give the same for the same arguments: NumPy's copies are kept.
+    """
+    if type(like) is np.ndarray:
+        return _made(make, like.dtype, args)
+    return asarray_like(make(*args), like)
+
+
+@lru_cache(maxsize=256)
+def _made(make: Callable[..., Any], dtype: Any, args: tuple[Any, ...]) -> Any:
+    made = np.array(make(*args), dtype)
+    made.flags.writeable = False
+    return made
+
+
+def stamps(array: Array) -> bool:
+    """Whether `stamp` is the faster way to draw for this kind of array."""
+    return type(array) is np.ndarray
+
+
+def stamp(columns: Array, rows: Array, corner: Array, width: int, height: int) -> Array:
+    """Draw products of short columns and rows into maps of zeros: only the patch is computed.
+
+    Args:
+        columns: (..., n) NumPy; ``columns[i] * rows[j]`` is a patch.
+        rows: (..., n).
+        corner: (..., 2) integer x and y of the patch's first cell; the patch lies on the map.
+        width: cells of a map.
+        height: cells of a map.
+
+    Returns:
+        (..., H, W).
+    """
+    lead, side = rows.shape[:-1], rows.shape[-1]
+    maps: Any = np.zeros((math.prod(lead), height, width), rows.dtype)
+    windows = np.lib.stride_tricks.sliding_window_view(
+        maps, (side, side), axis=(1, 2), writeable=True
+    )
+    first = corner.reshape(-1, 2)
+    patches = columns[..., :, None] * rows[..., None, :]
+    windows[np.arange(len(maps)), first[:, 1], first[:, 0]] = patches.reshape(-1, side, side)
+    return maps.reshape(*lead, height, width)
+
+
+def outer(columns: Array, rows: Array) -> Array:
+    """Multiply columns (..., H) and rows (..., W) to maps (..., H, W)."""
+    product: Any
+    if is_torch_array(rows):
+        product = columns[..., :, None] * rows[..., None, :]
+    else:  # two thirds of the time of the same product by broadcasting
+        product = np.einsum("...h,...w->...hw", columns, rows)
+    return product
 
 
 def exp(exponent: Array) -> Array:
@@ -188,7 +269,7 @@ def peaks(rows: Array) -> tuple[Array, Array, Array]:
     if is_torch_array(rows):
         return index, value, rows.amin(-1) == value
     # A flat row has its highest cell first: only such rows need a second look.
-    flat = index == 0
+    flat: Any = index == 0
     if flat.any():
         flat[flat] = (rows[flat] == value[flat][:, None]).all(-1)
     return index, value, flat
@@ -268,9 +349,15 @@ def patch_blur(radius: int, kernel_size: int, axes: int = 2) -> np.ndarray[Any, 
     return matrix
 
 
-def interleave(*maps: Array) -> Array:
-    """Broadcast M arrays to one shape (..., K, H, W) and alternate them: (..., M K, H, W)."""
-    xp = namespace(maps[0])
-    whole = xp.stack(xp.broadcast_arrays(*maps), axis=-3)
-    joined: Any = xp.reshape(whole, (*whole.shape[:-4], -1, *whole.shape[-2:]))
+def stack_maps(shape: tuple[int, ...], *maps: Array) -> Array:
+    """Alternate M stacks of maps, each broadcast to `shape` (..., K, H, W): (..., M K, H, W).
+
+    Each is written once, in place.
+    """
+    xp, like = namespace(maps[0]), maps[0]
+    lead, (height, width) = shape[:-2], shape[-2:]
+    whole = xp.empty((*lead, len(maps), height, width), dtype=like.dtype, device=device(like))
+    for place, one in enumerate(maps):
+        whole[..., place, :, :] = one
+    joined: Any = xp.reshape(whole, (*lead[:-1], lead[-1] * len(maps), height, width))
     return joined

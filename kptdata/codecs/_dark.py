@@ -6,32 +6,27 @@ summit and the step is at most one cell; the reference smooths the whole map and
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kptdata._array import Array, asarray_like, blur, divide, namespace, patch_blur
-from kptdata.codecs._peaks import Peaks, patches
+import numpy as np
 
-__all__ = ["Step", "plain_step", "udp_step"]
+from kptdata._array import Array, blur, constant, divide, namespace, patch_blur
+from kptdata.codecs._peaks import Peaks, patches, quarter_shift
 
-# What the reference puts in place of smaller values before the logarithm.
+__all__ = ["Step", "fall_back", "plain_step", "udp_step"]
+
+# What the reference puts in place of smaller and larger values before the logarithm.
 _FLOOR = 1e-10
 _UDP_FLOOR, _UDP_CEILING = 1e-3, 50.0
+_EPSILON = 2.0**-23
 
 
 class Step(NamedTuple):
     """A refinement of every peak."""
 
-    x: Any  # (..., K) cells, 0 where there is no accepted step
-    y: Any  # (..., K)
+    move: Any  # (..., K, 2) cells, 0 where there is no accepted step
     refused: Any  # (..., K) bool: no summit, or further than a cell
-
-
-class _Slopes(NamedTuple):
-    x: Any
-    y: Any
-    xx: Any
-    xy: Any
-    yy: Any
 
 
 def plain_step(maps: Array, peak: Peaks, kernel_size: int, *, reference: bool) -> Step:
@@ -45,17 +40,11 @@ def plain_step(maps: Array, peak: Peaks, kernel_size: int, *, reference: bool) -
     """
     xp = namespace(maps)
     height, width = maps.shape[-2:]
-    log = xp.log(_at_least(_smoothed(maps, peak, 2, kernel_size, reference=reference), _FLOOR))
-    slopes = _Slopes(
-        0.5 * (log[..., 2, 3] - log[..., 2, 1]),
-        0.5 * (log[..., 3, 2] - log[..., 1, 2]),
-        0.25 * (log[..., 2, 4] - 2 * log[..., 2, 2] + log[..., 2, 0]),
-        0.25 * (log[..., 3, 3] - log[..., 1, 3] - log[..., 3, 1] + log[..., 1, 1]),
-        0.25 * (log[..., 4, 2] - 2 * log[..., 2, 2] + log[..., 0, 2]),
-    )
-    x, y = peak.x, peak.y
+    smooth = _smoothed(maps, peak, 2, kernel_size, reference=reference)
+    log = xp.log(xp.where(smooth < _FLOOR, _FLOOR, smooth))
+    x, y = peak.place[..., 0], peak.place[..., 1]
     inner = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
-    return _newton(slopes, inner, reference=reference)
+    return _newton(log @ constant(_plain_differences, maps), inner, reference=reference)
 
 
 def udp_step(maps: Array, peak: Peaks, kernel_size: int, *, reference: bool) -> Step:
@@ -70,79 +59,109 @@ def udp_step(maps: Array, peak: Peaks, kernel_size: int, *, reference: bool) -> 
     xp = namespace(maps)
     height, width = maps.shape[-2:]
     smooth = _smoothed(maps, peak, 1, kernel_size, reference=reference)
-    log = xp.log(_at_most(_at_least(smooth, _UDP_FLOOR), _UDP_CEILING))
+    smooth = xp.where(smooth < _UDP_FLOOR, _UDP_FLOOR, smooth)
+    log = xp.log(xp.where(smooth > _UDP_CEILING, _UDP_CEILING, smooth))
     log = _repeat_border(log, peak, width, height)
-    middle = log[..., 1, 1]
-    right, left = log[..., 1, 2], log[..., 1, 0]
-    below, above = log[..., 2, 1], log[..., 0, 1]
-    slopes = _Slopes(
-        0.5 * (right - left),
-        0.5 * (below - above),
-        right - 2 * middle + left,
-        0.5 * (log[..., 2, 2] - right - below + middle + middle - left - above + log[..., 0, 0]),
-        below - 2 * middle + above,
-    )
+    slopes = log @ constant(_udp_differences, maps)
+    if reference:  # the reference adds float32's epsilon before it inverts
+        slopes = slopes + constant(np.array, maps, (0.0, 0.0, _EPSILON, 0.0, _EPSILON))
+    return _newton(slopes, None, reference=reference)
+
+
+def fall_back(
+    step: Step, peak: Peaks, width: int, height: int, *, reference: bool
+) -> tuple[Array, Array]:
+    """Return the moves, the quarter shift where a step was refused, and where that was."""
     if reference:
-        epsilon = 1.1920929e-07  # of float32: regularises the reference's inverse
-        slopes = slopes._replace(xx=slopes.xx + epsilon, yy=slopes.yy + epsilon)
-    everywhere = peak.x >= (-1 if reference else 0)
-    return _newton(slopes, everywhere, reference=reference)
+        return step.move, peak.index < 0  # any step is taken
+    xp = namespace(step.move)
+    quarter = quarter_shift(peak, width, height)
+    return xp.where(step.refused[..., None], quarter, step.move), step.refused
+
+
+@lru_cache(maxsize=1)
+def _plain_differences() -> Any:
+    """Return how 5 x 5 cells make the slopes in x, y, xx, xy and yy: (25, 5)."""
+    cell = np.eye(25).reshape(5, 5, 25)
+    one = 0.5 * (cell[2, 3] - cell[2, 1]), 0.5 * (cell[3, 2] - cell[1, 2])
+    across = 0.25 * (cell[2, 4] - 2 * cell[2, 2] + cell[2, 0])
+    mixed = 0.25 * (cell[3, 3] - cell[1, 3] - cell[3, 1] + cell[1, 1])
+    down = 0.25 * (cell[4, 2] - 2 * cell[2, 2] + cell[0, 2])
+    return np.stack([*one, across, mixed, down], axis=-1)
+
+
+@lru_cache(maxsize=1)
+def _udp_differences() -> Any:
+    """Return how 3 x 3 cells make the slopes in x, y, xx, xy and yy: (9, 5)."""
+    cell = np.eye(9).reshape(3, 3, 9)
+    middle, right, left, below, above = cell[1, 1], cell[1, 2], cell[1, 0], cell[2, 1], cell[0, 1]
+    mixed = 0.5 * (cell[2, 2] - right - below + 2 * middle - left - above + cell[0, 0])
+    return np.stack(
+        [
+            0.5 * (right - left),
+            0.5 * (below - above),
+            right - 2 * middle + left,
+            mixed,
+            below - 2 * middle + above,
+        ],
+        axis=-1,
+    )
 
 
 def _smoothed(maps: Array, peak: Peaks, radius: int, kernel_size: int, *, reference: bool) -> Array:
-    """Return the smoothed neighbourhood of each peak (..., K, 2 r + 1, 2 r + 1).
+    """Return the smoothed neighbourhood of each peak (..., K, (2 r + 1)^2).
 
     The logarithm's derivatives do not depend on a factor. The reference scales so that smoothing
     keeps the maximum of the map; here the highest cell of the neighbourhood becomes 1, so that a
     faint map is refined like a strong one.
     """
     xp = namespace(maps)
+    height, width = maps.shape[-2:]
     if reference:
         smooth = blur(maps, kernel_size)
         kept = divide(xp.max(maps, axis=(-2, -1)), xp.max(smooth, axis=(-2, -1)))
-        return patches(smooth * kept[..., None, None], peak, radius)
-    patch = patches(maps, peak, radius + kernel_size // 2)
-    shape = (*patch.shape[:-2], 2 * radius + 1, 2 * radius + 1)
-    row = xp.reshape(patch, (*patch.shape[:-2], patch.shape[-1] ** 2))
-    row = _at_least(row, -1e3 * peak.value[..., None])  # minus infinity would turn zeros to NaN
-    row = row @ asarray_like(patch_blur(radius, kernel_size), row)
-    top = xp.max(row, axis=-1)
-    return xp.reshape(row / xp.where(top > 0, top, 1.0)[..., None], shape)
+        smooth = xp.reshape(smooth * kept[..., None, None], peak.rows.shape)
+        return patches(peak._replace(rows=smooth), radius, width, height)
+    patch = patches(peak, radius + kernel_size // 2, width, height)
+    low = -1e3 * peak.value[..., None]  # minus infinity times the matrix's zeros would be NaN
+    patch = xp.where(patch < low, low, patch)
+    smooth = patch @ constant(patch_blur, patch, radius, kernel_size)
+    top = xp.max(smooth, axis=-1)
+    return smooth / xp.where(top > 0, top, 1.0)[..., None]
 
 
 def _repeat_border(log: Array, peak: Peaks, width: int, height: int) -> Array:
-    """Put the nearest cell of the map in place of those beyond its border, in (..., K, 3, 3)."""
+    """Put the nearest cell of the map in place of those beyond its border, in (..., K, 9)."""
     xp = namespace(log)
-    x, y = peak.x[..., None], peak.y[..., None]
-    left = xp.where(x <= 0, log[..., 1], log[..., 0])
-    right = xp.where(x >= width - 1, log[..., 1], log[..., 2])
-    log = xp.stack([left, log[..., 1], right], axis=-1)
-    above = xp.where(y <= 0, log[..., 1, :], log[..., 0, :])
-    below = xp.where(y >= height - 1, log[..., 1, :], log[..., 2, :])
-    return xp.stack([above, log[..., 1, :], below], axis=-2)
+    x, y = peak.place[..., 0, None], peak.place[..., 1, None]
+    above, middle, below = log[..., :3], log[..., 3:6], log[..., 6:]
+    above = xp.where(y <= 0, middle, above)
+    below = xp.where(y >= height - 1, middle, below)
+    three = xp.reshape(xp.concat([above, middle, below], axis=-1), (*log.shape[:-1], 3, 3))
+    left, middle, right = three[..., 0], three[..., 1], three[..., 2]
+    left = xp.where(x <= 0, middle, left)
+    right = xp.where(x >= width - 1, middle, right)
+    return xp.reshape(xp.stack([left, middle, right], axis=-1), log.shape)
 
 
-def _newton(slopes: _Slopes, allowed: Array, *, reference: bool) -> Step:
-    xp = namespace(slopes.x)
-    determinant = slopes.xx * slopes.yy - slopes.xy * slopes.xy
+def _newton(slopes: Array, allowed: Array | None, *, reference: bool) -> Step:
+    """Return the step to where a surface of second order with slopes (..., K, 5) is level.
+
+    Where not `allowed` there is neither a step nor a refusal.
+    """
+    xp = namespace(slopes)
+    x, y, xx, xy, yy = (slopes[..., which] for which in range(5))
+    determinant = xx * yy - xy * xy
     regular = determinant != 0
-    safe = xp.where(regular, determinant, 1.0)
-    x = (slopes.xy * slopes.y - slopes.yy * slopes.x) / safe
-    y = (slopes.xy * slopes.x - slopes.xx * slopes.y) / safe
+    move = xp.stack([xy * y - yy * x, xy * x - xx * y], axis=-1)
+    move = move / xp.where(regular, determinant, 1.0)[..., None]
     if reference:
-        taken = allowed & regular
+        taken = regular
     else:
         # A determinant above 0 and one negative curvature: the Hessian is negative definite.
-        summit = (slopes.xx < 0) & (determinant > 0)
-        taken = allowed & summit & (x * x + y * y <= 1)
-    return Step(xp.where(taken, x, 0.0), xp.where(taken, y, 0.0), allowed & ~taken)
-
-
-def _at_least(values: Array, low: Array | float) -> Array:
-    xp = namespace(values)
-    return xp.where(values < low, low, values)
-
-
-def _at_most(values: Array, high: float) -> Array:
-    xp = namespace(values)
-    return xp.where(values > high, high, values)
+        near = move[..., 0] * move[..., 0] + move[..., 1] * move[..., 1] <= 1
+        taken = (xx < 0) & (determinant > 0) & near
+    refused = ~taken
+    if allowed is not None:
+        taken, refused = taken & allowed, refused & allowed
+    return Step(xp.where(taken[..., None], move, 0.0), refused)

@@ -2,104 +2,165 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
-from kptdata._array import Array, cells, exp, gather, interleave, namespace
+from kptdata._array import (
+    Array,
+    asarray_like,
+    cells,
+    exp,
+    gather,
+    namespace,
+    outer,
+    stack_maps,
+    stamp,
+    stamps,
+)
 
 
-class Rows(NamedTuple):
-    """One axis of the gaussians of all keypoints."""
+class Factors(NamedTuple):
+    """Rows and columns whose products are the maps of all keypoints.
 
-    values: Any  # (..., S)
-    seen: Any  # (...) bool: some of it lies on the map
+    Where `corner` is None they span the map; else they are patches whose first cell is there.
+    """
+
+    rows: Any  # (..., N, K, W) or (..., N, K, n)
+    columns: Any  # (..., N, K, H) or (..., N, K, n)
+    corner: Any  # (..., N, K, 2) integer x and y, or None
+    seen: Any  # (..., N, K) bool: some of the gaussian lies on the map
+
+    def hide(self, known: Any) -> Factors:
+        """Return the factors with nothing left of keypoints that are not `known` or not seen."""
+        seen = self.seen & known
+        rows = namespace(self.rows).where(seen[..., None], self.rows, 0.0)
+        return self._replace(rows=rows, seen=seen)
 
 
-def patch_rows(x: Array, size: int, sigma: float, *, subcell: bool, reference: bool) -> Rows:
-    """Return gaussians that end after three sigma, one axis of them.
+def window(
+    place: Array, size: tuple[int, ...], sigma: float, *, subcell: bool, reference: bool
+) -> Factors:
+    """Return gaussians that end after three sigma.
 
-    The centre is the nearest cell or, with `subcell`, `x` itself; the window is about the nearest
-    cell in both. The reference truncates toward zero, so that with a fraction in three sigma or
-    left of the map its peaks are one cell off; `reference` repeats that.
+    The centre is the nearest cell or, with `subcell`, `place` itself; the window is about the
+    nearest cell in both. The reference truncates toward zero, so that with a fraction in three
+    sigma or left of the map its peaks are one cell off; `reference` repeats that.
 
     Args:
-        x: (...) centres in cells, finite.
-        size: cells of the axis.
+        place: (..., N, K, 2) centres in cells, finite.
+        size: width and height of the maps.
         sigma: standard deviation in cells.
         subcell: whether the peak lies between cells.
         reference: whether to truncate like the reference.
     """
-    xp = namespace(x)
+    xp = namespace(place)
     radius = 3 * sigma
     whole = xp.trunc if reference else xp.floor
-    nearest = whole(x + 0.5)
+    nearest = whole(place + 0.5)
     left, right = whole(nearest - radius), whole(nearest + (radius + 1))
     peak = left + (2 * radius + 1) // 2 if reference else nearest
     if subcell:
-        peak = peak + (x - nearest)
-    cell = cells(size, x)
+        peak = peak + (place - nearest)
+    limit = asarray_like(size, place)
+    seen = (left < limit) & ((right >= 0) if reference else (right > 0))
+    seen = seen[..., 0] & seen[..., 1]
+    side = math.floor(radius) + math.ceil(radius) + 1
+    if stamps(place) and side <= min(size):
+        first = xp.minimum(xp.maximum(left, xp.zeros_like(left)), limit - side)
+        cell = first[..., None] + cells(side, place)
+        curves = _curve(cell, peak, left, right, sigma)
+        corner = xp.astype(first, xp.int64)
+        return Factors(curves[..., 0, :], curves[..., 1, :], corner, seen)
+    rows, columns = (
+        _curve(cells(size[axis], place), *(e[..., axis] for e in (peak, left, right)), sigma)
+        for axis in (0, 1)
+    )
+    return Factors(rows, columns, None, seen)
+
+
+def _curve(cell: Array, peak: Array, left: Array, right: Array, sigma: float) -> Array:
+    xp = namespace(cell)
     away = cell - peak[..., None]
-    curve = exp(away * away * (-0.5 / sigma**2))
     inside = (cell >= left[..., None]) & (cell < right[..., None])
-    seen = (left < size) & ((right >= 0) if reference else (right > 0))
-    return Rows(xp.where(inside, curve, 0.0), seen)
+    return xp.where(inside, exp(away * away * (-0.5 / sigma**2)), 0.0)
 
 
-def full_rows(x: Array, size: int, sigma: float) -> Rows:
-    """Return gaussians about `x` over the whole axis; a keypoint counts up to three sigma outside.
+def everywhere(place: Array, size: tuple[int, ...], sigma: float) -> Factors:
+    """Return gaussians over the whole map; a keypoint counts up to three sigma outside.
 
     What is below 1e-18 of the peak is 0, so that no product is too small for the dtype to hold in
     full: such numbers make whatever reads them slow.
     """
-    xp = namespace(x)
-    away = cells(size, x) - x[..., None]
-    exponent = away * away * (-0.5 / sigma**2)
-    curve = xp.where(exponent > -41.0, exp(exponent), 0.0)
+    xp = namespace(place)
+    curves = []
+    for axis in (0, 1):
+        away = cells(size[axis], place) - place[..., axis, None]
+        exponent = away * away * (-0.5 / sigma**2)
+        curves.append(xp.where(exponent > -41.0, exp(exponent), 0.0))
     radius = 3 * sigma
-    return Rows(curve, (x - radius < size) & (x + (radius + 1) >= 0))
+    seen = (place - radius < asarray_like(size, place)) & (place + (radius + 1) >= 0)
+    return Factors(curves[0], curves[1], None, seen[..., 0] & seen[..., 1])
 
 
-def merge(column: Array, row: Array) -> Array:
-    """Multiply columns (..., N, K, H) and rows (..., N, K, W) to maps (..., K, H, W).
+def draw(factors: Factors, size: tuple[int, ...]) -> Any:
+    """Multiply rows and columns to maps (..., K, H, W) of `size` (W, H).
 
     Of several people the higher value counts; nobody gives zeros.
     """
-    xp = namespace(row)
-    people = row.shape[-3]
+    xp = namespace(factors.rows)
+    people = factors.rows.shape[-3]
     if people == 1:
-        return column[..., 0, :, :, None] * row[..., 0, :, None, :]
-    maps = column[..., :, None] * row[..., None, :]
-    if people == 0:
-        return xp.sum(maps, axis=-4)
-    return xp.max(maps, axis=-4)
+        return _draw_each(_only_person(factors), size)
+    maps = _draw_each(factors, size)
+    return xp.max(maps, axis=-4) if people else xp.sum(maps, axis=-4)
 
 
-def merge_discs(x: Array, y: Array, x2: Array, y2: Array) -> Array:
+def _draw_each(factors: Factors, size: tuple[int, ...]) -> Any:
+    if factors.corner is None:
+        return outer(factors.columns, factors.rows)
+    return stamp(factors.columns, factors.rows, factors.corner, *size)
+
+
+def _only_person(factors: Factors) -> Factors:
+    rows, columns, corner, seen = factors
+    corner = None if corner is None else corner[..., 0, :, :]
+    return Factors(rows[..., 0, :, :], columns[..., 0, :, :], corner, seen[..., 0, :])
+
+
+def discs(offset_x: Array, offset_y: Array, shown: Array) -> Array:
     """Draw discs of radius 1 and the offsets in x and y: (..., 3 K, H, W).
 
     Of several people the discs are united and each cell holds the offsets of the nearest.
 
     Args:
-        x: (..., N, K, W) offsets in radii; `y` (..., N, K, H).
-        y: see `x`.
-        x2: squares of `x`, large for people that do not count; `y2` those of `y`.
-        y2: see `x2`.
+        offset_x: (..., N, K, W) from each column to the keypoint, in radii.
+        offset_y: (..., N, K, H) from each row.
+        shown: (..., N, K) bool: the others leave nothing.
     """
-    xp = namespace(x)
-    people = x.shape[-3]
-    distance = y2[..., :, None] + x2[..., None, :]  # (..., N, K, H, W)
+    xp = namespace(offset_x)
+    people = shown.shape[-2]
+    far = 4.0 + xp.max(xp.abs(offset_x)) ** 2 if people != 1 and offset_x.size else 4.0
+    x2 = xp.where(shown[..., None], offset_x * offset_x, far)
+    y2 = offset_y * offset_y
+    offset_x = xp.where(shown[..., None], offset_x, 0.0)
+    offset_y = xp.where(shown[..., None], offset_y, 0.0)
     if people == 1:
-        across, down, disc = x[..., 0, :, None, :], y[..., 0, :, :, None], distance[..., 0, :, :, :]
-    elif people == 0:
-        zero = xp.sum(distance, axis=-4)
-        across = down = zero
-        disc = zero + 2
-    else:
-        nearest = xp.argmin(distance, axis=-4)[..., None, :, :, :]
-        across = gather(xp.broadcast_to(x[..., :, None, :], distance.shape), nearest, -4)[
-            ..., 0, :, :, :
-        ]
-        down = gather(xp.broadcast_to(y[..., :, None], distance.shape), nearest, -4)[
-            ..., 0, :, :, :
-        ]
-        disc = xp.min(distance, axis=-4)
-    return interleave(xp.astype(disc <= 1, x.dtype), across, down)
+        disc = _disc(x2[..., 0, :, :], y2[..., 0, :, :])
+        across, down = offset_x[..., 0, :, None, :], offset_y[..., 0, :, :, None]
+        return stack_maps(disc.shape, disc, across, down)
+    distance = y2[..., :, None] + x2[..., None, :]
+    if people == 0:
+        nothing = xp.sum(distance, axis=-4)
+        return stack_maps(nothing.shape, nothing, nothing, nothing)
+    nearest = xp.argmin(distance, axis=-4)[..., None, :, :, :]
+    disc = xp.astype(xp.min(distance, axis=-4) <= 1, offset_x.dtype)
+    across, down = (
+        gather(xp.broadcast_to(offset, distance.shape), nearest, -4)[..., 0, :, :, :]
+        for offset in (offset_x[..., :, None, :], offset_y[..., :, None])
+    )
+    return stack_maps(disc.shape, disc, across, down)
+
+
+def _disc(x2: Array, y2: Array) -> Array:
+    xp = namespace(x2)
+    return xp.astype(y2[..., :, None] + x2[..., None, :] <= 1, x2.dtype)

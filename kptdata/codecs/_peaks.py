@@ -1,21 +1,25 @@
-"""Where a heatmap is highest, and its neighbourhood."""
+"""Where a heatmap is highest, and its neighbourhood. What depends on the cell is looked up."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kptdata._array import Array, cells, gather, namespace, peaks
+import numpy as np
+
+from kptdata._array import Array, cells, constant, gather_near, namespace, peaks
 
 
 class Peaks(NamedTuple):
     """The highest cell of every map.
 
     A map without a positive finite peak, or with the same value everywhere, has none: `found` is
-    False there, and `x` and `y` are meaningless (-1 for the reference).
+    False there. For the reference a map without a positive cell has its peak at (-1, -1).
     """
 
-    x: Any  # (..., K) integer column
-    y: Any  # (..., K) integer row
+    rows: Any  # (..., K, H W) the maps
+    index: Any  # (..., K) into the row
+    place: Any  # (..., K, 2) x and y, cells
     value: Any  # (..., K)
     found: Any  # (..., K) bool
 
@@ -24,70 +28,84 @@ def find_peaks(maps: Array, *, reference: bool = False) -> Peaks:
     """Find the highest cell of each map (..., K, H, W); of equal cells the first, row by row."""
     xp = namespace(maps)
     height, width = maps.shape[-2:]
-    index, value, flat = peaks(xp.reshape(maps, (*maps.shape[:-2], height * width)))
-    y = index // width
-    x = index - y * width
+    rows = xp.reshape(maps, (*maps.shape[:-2], height * width))
+    index, value, flat = peaks(rows)
     found = xp.isfinite(value) & (value > 0) & ~flat
+    place = constant(_places, maps, width, height)[index]
     if reference:
         nowhere = value <= 0
-        x, y = xp.where(nowhere, -1, x), xp.where(nowhere, -1, y)
-    return Peaks(x, y, value, found)
+        index = xp.where(nowhere, 0, index)
+        place = xp.where(nowhere[..., None], -1.0, place)
+    return Peaks(rows, index, place, value, found)
 
 
-def patches(maps: Array, peak: Peaks, radius: int) -> Array:
-    """Cut patches (..., K, 2 r + 1, 2 r + 1) about the peaks; beyond the border they are 0."""
-    xp = namespace(maps)
-    height, width = maps.shape[-2:]
-    reach = cells(2 * radius + 1, peak.x) - radius
-    x, y = peak.x[..., None] + reach, peak.y[..., None] + reach
-    x_in, y_in = (x >= 0) & (x < width), (y >= 0) & (y < height)
-    index = xp.where(y_in, y, 0)[..., :, None] * width + xp.where(x_in, x, 0)[..., None, :]
-    side = 2 * radius + 1
-    flat_index = xp.reshape(index, (*index.shape[:-2], side * side))
-    flat_maps = xp.reshape(maps, (*maps.shape[:-2], height * width))
-    patch = xp.reshape(gather(flat_maps, flat_index), index.shape)
-    return xp.where(y_in[..., :, None] & x_in[..., None, :], patch, 0.0)
+@lru_cache(maxsize=16)
+def _places(width: int, height: int) -> Any:
+    """Return x and y of every cell: (S, 2)."""
+    y, x = np.divmod(np.arange(width * height), width)
+    return np.stack([x, y], axis=-1)
 
 
-def quarter_shift(maps: Array, peak: Peaks, noise: float = 0.0) -> tuple[Array, Array]:
-    """Return 0.25 of a cell toward the higher neighbour, in x and in y (..., K).
+@lru_cache(maxsize=16)
+def _quarters(width: int, height: int) -> Any:
+    """Return the shift that each cell may take in x and in y, a quarter or none: (S, 2).
 
     As in the reference there is none in the first two columns and the last, nor in the first row;
     the same for rows.
-
-    Args:
-        maps: (..., K, H, W).
-        peak: of these maps.
-        noise: neighbours are equal that differ by no more than this part of the peak.
     """
-    height, width = maps.shape[-2:]
-    x, y = peak.x, peak.y
-    beside = patches(maps, peak, 1)
-    least = peak.value * noise
+    x, y = _places(width, height).T
     across = (x > 1) & (x < width - 1) & (y > 0)
     down = (y > 1) & (y < height - 1) & (x > 0)
-    return (
-        _quarter(beside[..., 1, 2], beside[..., 1, 0], across, least),
-        _quarter(beside[..., 2, 1], beside[..., 0, 1], down, least),
-    )
+    return 0.25 * np.stack([across, down], axis=-1)
 
 
-def _quarter(after: Array, before: Array, allowed: Array, least: Array) -> Array:
-    # Comparisons and not the sign of a difference: infinite neighbours give no NaN.
-    xp = namespace(least)
-    higher = xp.astype((after > before + least) & allowed, least.dtype)
-    lower = xp.astype((before > after + least) & allowed, least.dtype)
-    return 0.25 * (higher - lower)
-
-
-def settle(x: Array, y: Array, peak: Peaks, *, reference: bool) -> tuple[Array, Array, Array]:
-    """Return `x`, `y` and the score; where nothing was found NaN and 0, but for the reference."""
-    if reference:
-        return x, y, peak.value
+def patches(peak: Peaks, radius: int, width: int, height: int) -> Array:
+    """Cut patches (..., K, (2 r + 1)^2) about the peaks; beyond the border they are 0."""
     xp = namespace(peak.value)
-    nan = float("nan")
+    side = 2 * radius + 1
+    reach = cells(side, peak.index) - radius
+    offset = xp.reshape(reach[:, None] * width + reach, (side * side,))
+    near = gather_near(peak.rows, peak.index[..., None] + offset)
+    column = peak.place[..., None] + xp.astype(reach, peak.value.dtype)  # (..., K, 2, side)
+    x, y = column[..., 0, :], column[..., 1, :]
+    x_in, y_in = (x >= 0) & (x < width), (y >= 0) & (y < height)
+    inside = xp.reshape(y_in[..., :, None] & x_in[..., None, :], near.shape)
+    return xp.where(inside, near, 0.0)
+
+
+def quarter_shift(peak: Peaks, width: int, height: int, noise: float = 0.0) -> Array:
+    """Return 0.25 of a cell toward the higher neighbour, in x and in y: (..., K, 2).
+
+    Args:
+        peak: of maps of `width` and `height`.
+        width: cells of the maps.
+        height: cells of the maps.
+        noise: neighbours are equal that differ by no more than this part of the peak.
+    """
+    xp = namespace(peak.value)
+    beside = constant(np.array, peak.index, (1, width, -1, -width))
+    near = gather_near(peak.rows, peak.index[..., None] + beside)
+    after, before = near[..., :2], near[..., 2:]
+    dtype = peak.value.dtype
+    # Comparisons and not the sign of a difference: infinite neighbours give no NaN.
+    if noise:
+        least = (peak.value * noise)[..., None]
+        higher, lower = after > before + least, before > after + least
+    else:
+        higher, lower = after > before, before > after
+    way = xp.astype(higher, dtype) - xp.astype(lower, dtype)
+    return way * constant(_quarters, peak.value, width, height)[peak.index]
+
+
+def settle(place: Array, peak: Peaks, *, reference: bool) -> tuple[Array, Array]:
+    """Return `place` (..., K, 2) and the score; where nothing was found NaN and 0.
+
+    The reference gives what it has.
+    """
+    if reference:
+        return place, peak.value
+    xp = namespace(peak.value)
     return (
-        xp.where(peak.found, x, nan),
-        xp.where(peak.found, y, nan),
+        xp.where(peak.found[..., None], place, float("nan")),
         xp.where(peak.found, peak.value, 0.0),
     )

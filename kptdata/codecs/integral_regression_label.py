@@ -103,17 +103,17 @@ class IntegralRegressionLabel(TopDown):
             ArrayError: an array has another shape or element type.
         """
         labels, weights = self._labels.encode(xy, labelled, weight=weight)
-        rows, columns, _ = self._maps.gaussians(xy, labelled)
-        return IntegralTarget(labels, self._densities(rows, columns), weights)
+        return IntegralTarget(labels, self._densities(self._maps.gaussians(xy, labelled)), weights)
 
-    def _densities(self, rows: Array, columns: Array) -> Array:
+    def _densities(self, factors: _gaussian.Factors) -> Any:
         if not self.normalize:
-            return _gaussian.merge(columns, rows)
+            return _gaussian.draw(factors, self.heatmap_size)
+        rows, columns = factors.rows, factors.columns
         xp = namespace(rows)
         if rows.shape[-3] == 1:  # the sum of a product: no need to read the map again
-            total = xp.sum(rows, axis=-1) * xp.sum(columns, axis=-1)
-            return _gaussian.merge(columns, rows / self._nonzero(total)[..., None])
-        maps = _gaussian.merge(columns, rows)
+            total = self._nonzero(xp.sum(rows, axis=-1) * xp.sum(columns, axis=-1))
+            return _gaussian.draw(factors._replace(rows=rows / total[..., None]), self.heatmap_size)
+        maps = _gaussian.draw(factors, self.heatmap_size)
         return maps / self._nonzero(xp.sum(maps, axis=(-2, -1)))[..., None, None]
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from kptdata._array import (
@@ -11,6 +12,7 @@ from kptdata._array import (
     band_matrix,
     blur,
     check_array,
+    constant,
     divide,
     namespace,
 )
@@ -104,19 +106,18 @@ class MegviiHeatmap(TopDown):
         inside = (cell >= 0) & (cell < size)
         seen = points.known & inside[..., 0] & inside[..., 1]
         rows, columns = (
-            self._curves(xp.where(seen, cell[..., axis], 0.0), cells)
-            for axis, cells in enumerate(self.heatmap_size)
+            constant(_smoothed_cells, xy, size, self.kernel_size)[place]
+            for size, place in zip(self.heatmap_size, self._indices(cell, seen), strict=True)
         )
         rows = xp.where(seen[..., None], 255.0 * rows, 0.0)
-        return HeatmapTarget(_gaussian.merge(columns, rows), base.weigh(seen, weight, xy))
+        heatmaps = _gaussian.draw(_gaussian.Factors(rows, columns, None, seen), self.heatmap_size)
+        return HeatmapTarget(heatmaps, base.weigh(seen, weight, xy))
 
-    def _curves(self, cell: Array, cells: int) -> Array:
-        """Return one cell of a row smoothed, 1 at its peak: (...) -> (..., S)."""
+    @staticmethod
+    def _indices(cell: Array, seen: Array) -> tuple[Array, Array]:
         xp = namespace(cell)
-        table = band_matrix(cells, self.kernel_size, "reflect").T
-        table = asarray_like(table / table.diagonal()[:, None], cell)
-        curves: Any = table[xp.astype(cell, xp.int64)]
-        return curves
+        index = xp.astype(xp.where(seen[..., None], cell, 0.0), xp.int64)
+        return index[..., 0], index[..., 1]
 
     def decode(self, heatmaps: Array) -> DecodedKeypoints[Array]:
         """Turn maps (..., K, H, W) into keypoints (..., 1, K, 2); raises `ArrayError`.
@@ -125,28 +126,27 @@ class MegviiHeatmap(TopDown):
         """
         width, height = self.heatmap_size
         check_array("heatmaps", heatmaps, f"(..., K, {height}, {width})")
-        smooth, peak = self._smoothed(heatmaps)
+        peak = self._find(heatmaps)
         xp = namespace(heatmaps)
         # The order of summation must not decide between neighbours that are mirror images.
-        across, down = quarter_shift(smooth, peak, 32 * xp.finfo(smooth.dtype).eps)
-        inner = (peak.x > 1) & (peak.x < width - 1) & (peak.y > 1) & (peak.y < height - 1)
-        x = peak.x + xp.where(inner, across + 0.5, 0.0)
-        y = peak.y + xp.where(inner, down + 0.5, 0.0)
+        shift = quarter_shift(peak, width, height, 32 * xp.finfo(heatmaps.dtype).eps)
+        x, y = peak.place[..., 0], peak.place[..., 1]
+        inner = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
+        place = peak.place + xp.where(inner[..., None], shift + 0.5, 0.0)
         scored = peak._replace(value=peak.value / 255 + 0.5)
-        stride = self.stride
-        x, y, score = settle(x * stride[0], y * stride[1], scored, reference=self.reference)
-        return base.decoded(xp.stack([x, y], axis=-1)[..., None, :, :], score[..., None, :])
+        pixels = place * asarray_like(self.stride, heatmaps)
+        xy, score = settle(pixels, scored, reference=self.reference)
+        return base.decoded(xy[..., None, :, :], score[..., None, :])
 
-    def _smoothed(self, heatmaps: Array) -> tuple[Array, Peaks]:
-        """Smooth the maps and find their peaks; `value` is as if smoothing kept the maximum."""
+    def _find(self, heatmaps: Array) -> Peaks:
+        """Find the peaks of the smoothed maps; `value` is as if smoothing kept the maximum."""
         smooth = blur(heatmaps, self.kernel_size)
         if self.reference:
             xp = namespace(heatmaps)
             kept = divide(xp.max(heatmaps, axis=(-2, -1)), xp.max(smooth, axis=(-2, -1)))
-            smooth = smooth * kept[..., None, None]
-            return smooth, find_peaks(smooth, reference=True)
+            return find_peaks(smooth * kept[..., None, None], reference=True)
         peak, raw = find_peaks(smooth), find_peaks(heatmaps)
-        return smooth, peak._replace(value=raw.value, found=peak.found & raw.found)
+        return peak._replace(value=raw.value, found=peak.found & raw.found)
 
     def flip_merge(
         self,
@@ -172,3 +172,10 @@ class MegviiHeatmap(TopDown):
     def as_output(self, target: HeatmapTarget[Array]) -> tuple[Array]:
         """Return what a perfect model puts out for `target`: the arguments of `decode`."""
         return (target.heatmaps,)
+
+
+@lru_cache(maxsize=16)
+def _smoothed_cells(size: int, kernel_size: int) -> Any:
+    """Return each cell of a row smoothed, 1 at its peak: (S, S)."""
+    smoothed = band_matrix(size, kernel_size, "reflect").T
+    return smoothed / smoothed.diagonal()[:, None]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple
 
-from kptdata._array import Array, asarray_like, check_array, namespace
+from kptdata._array import Array, asarray_like, check_array
 from kptdata.codecs import _gaussian, base
-from kptdata.codecs._dark import Step, plain_step
+from kptdata.codecs._dark import fall_back, plain_step
 from kptdata.codecs._flip import mean_of_mirrored, mirror_maps
 from kptdata.codecs._peaks import Peaks, find_peaks, quarter_shift, settle
 from kptdata.codecs.base import Bound, DecodedKeypoints
@@ -111,39 +111,30 @@ class MSRAHeatmap(TopDown):
         Raises:
             ArrayError: an array has another shape or element type.
         """
-        rows, columns, seen = self.gaussians(xy, labelled)
-        return HeatmapTarget(_gaussian.merge(columns, rows), base.weigh(seen, weight, xy))
+        factors = self.gaussians(xy, labelled)
+        heatmaps = _gaussian.draw(factors, self.heatmap_size)
+        return HeatmapTarget(heatmaps, base.weigh(factors.seen, weight, xy))
 
-    def gaussians(self, xy: Array, labelled: Array) -> tuple[Array, Array, Array]:
-        """Return the factors of the maps, rows (..., N, K, W) and columns (..., N, K, H).
-
-        The third array, (..., N, K) bool, says which keypoints lie on the map; the rows of others
-        are 0. Raises `ArrayError`.
-        """
+    def gaussians(self, xy: Array, labelled: Array) -> _gaussian.Factors:
+        """Return the rows and columns whose products are the maps; raises `ArrayError`."""
         points = base.check_points(xy, labelled)
-        xp = namespace(xy)
         place = points.xy / asarray_like(self.stride, xy)
-        along = [
-            _gaussian.full_rows(place[..., axis], size, self.sigma)
-            if self.unbiased
-            else _gaussian.patch_rows(
-                place[..., axis], size, self.sigma, subcell=False, reference=self.reference
+        if self.unbiased:
+            factors = _gaussian.everywhere(place, self.heatmap_size, self.sigma)
+        else:
+            factors = _gaussian.window(
+                place, self.heatmap_size, self.sigma, subcell=False, reference=self.reference
             )
-            for axis, size in enumerate(self.heatmap_size)
-        ]
-        seen = points.known & along[0].seen & along[1].seen
-        return xp.where(seen[..., None], along[0].values, 0.0), along[1].values, seen
+        return factors.hide(points.known)
 
     def decode(self, heatmaps: Array) -> DecodedKeypoints[Array]:
         """Turn maps (..., K, H, W) into keypoints (..., 1, K, 2); raises `ArrayError`.
 
         Of equal highest cells the first counts, row by row.
         """
-        peak, step, quarter = self._find(heatmaps)
-        x, y = peak.x + quarter[0] + step.x, peak.y + quarter[1] + step.y
-        across, down = self.stride
-        x, y, score = settle(x * across, y * down, peak, reference=self.reference)
-        xy = namespace(heatmaps).stack([x, y], axis=-1)
+        peak, move, _ = self._find(heatmaps)
+        place = (peak.place + move) * asarray_like(self.stride, heatmaps)
+        xy, score = settle(place, peak, reference=self.reference)
         return base.decoded(xy[..., None, :, :], score[..., None, :])
 
     def fallbacks(self, heatmaps: Array) -> Array:
@@ -152,20 +143,17 @@ class MSRAHeatmap(TopDown):
         There the quarter shift was taken in its place. None is refused without `unbiased` or with
         `reference`.
         """
-        peak, step, _ = self._find(heatmaps)
-        return step.refused & peak.found
+        peak, _, refused = self._find(heatmaps)
+        return refused & peak.found
 
-    def _find(self, heatmaps: Array) -> tuple[Peaks, Step, tuple[Array, Array]]:
+    def _find(self, heatmaps: Array) -> tuple[Peaks, Array, Array]:
         width, height = self.heatmap_size
         check_array("heatmaps", heatmaps, f"(..., K, {height}, {width})")
         peak = find_peaks(heatmaps, reference=self.reference)
-        quarter = quarter_shift(heatmaps, peak)
         if not self.unbiased:
-            zero = namespace(heatmaps).zeros_like(quarter[0])
-            return peak, Step(zero, zero, peak.x < -1), quarter
+            return peak, quarter_shift(peak, width, height), peak.index < 0
         step = plain_step(heatmaps, peak, self.blur_kernel_size, reference=self.reference)
-        used = namespace(heatmaps).astype(step.refused, heatmaps.dtype) * (not self.reference)
-        return peak, step, (quarter[0] * used, quarter[1] * used)
+        return peak, *fall_back(step, peak, width, height, reference=self.reference)
 
     def flip_merge(
         self,

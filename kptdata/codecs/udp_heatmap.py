@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kptdata._array import Array, asarray_like, blur, cells, check_array, gather, namespace
+import numpy as np
+
+from kptdata._array import (
+    Array,
+    asarray_like,
+    blur,
+    cells,
+    check_array,
+    constant,
+    gather,
+    namespace,
+)
 from kptdata.codecs import _gaussian, base
-from kptdata.codecs._dark import Step, udp_step
+from kptdata.codecs._dark import fall_back, udp_step
 from kptdata.codecs._flip import mean_of_mirrored, mirror_maps
-from kptdata.codecs._peaks import Peaks, find_peaks, quarter_shift, settle
+from kptdata.codecs._peaks import Peaks, find_peaks, settle
 from kptdata.codecs.base import Bound, DecodedKeypoints
 from kptdata.codecs.crop import TopDown
 from kptdata.codecs.msra_heatmap import HeatmapTarget
@@ -106,10 +117,6 @@ class UDPHeatmap(TopDown):
     def _radius(self) -> float:
         return self.radius_factor * max(self.heatmap_size)
 
-    @property
-    def _maps(self) -> int:
-        return 3 if self.heatmap_type == "combined" else 1
-
     def encode(
         self, xy: Array, labelled: Array, *, weight: Array | None = None
     ) -> HeatmapTarget[Array]:
@@ -125,35 +132,28 @@ class UDPHeatmap(TopDown):
         """
         points = base.check_points(xy, labelled)
         place = points.xy / asarray_like(self.stride, xy)
-        draw = self._combined if self.heatmap_type == "combined" else self._gaussian
-        heatmaps, seen = draw(place, points.known)
+        if self.heatmap_type == "combined":
+            heatmaps, seen = self._combined(place, points.known)
+        else:
+            factors = _gaussian.window(
+                place, self.heatmap_size, self.sigma, subcell=True, reference=self.reference
+            ).hide(points.known)
+            heatmaps, seen = _gaussian.draw(factors, self.heatmap_size), factors.seen
         return HeatmapTarget(heatmaps, base.weigh(seen, weight, xy))
-
-    def _gaussian(self, place: Array, known: Array) -> tuple[Array, Array]:
-        rows, columns = (
-            _gaussian.patch_rows(
-                place[..., axis], size, self.sigma, subcell=True, reference=self.reference
-            )
-            for axis, size in enumerate(self.heatmap_size)
-        )
-        seen = known & rows.seen & columns.seen
-        values = namespace(place).where(seen[..., None], rows.values, 0.0)
-        return _gaussian.merge(columns.values, values), seen
 
     def _combined(self, place: Array, known: Array) -> tuple[Array, Array]:
         xp = namespace(place)
-        width, height = self.heatmap_size
-        x = (place[..., 0, None] - cells(width, place)) / self._radius
-        y = (place[..., 1, None] - cells(height, place)) / self._radius
-        far = 2.0 + x.shape[-1] + y.shape[-1]  # further than any cell: never in a disc
-        x2 = xp.where(known[..., None], x * x, far)
-        y2 = y * y
-        # The nearest cell of the disc decides whether any of it is on the map.
-        seen = xp.min(x2, axis=-1) + xp.min(y2, axis=-1) <= 1 if x2.shape[-1] else known
-        shown = known if self.reference else known & seen
-        x = xp.where(shown[..., None], x, 0.0)
-        y = xp.where(shown[..., None], y, 0.0)
-        return _gaussian.merge_discs(x, y, x2, y2), shown
+        x, y = (
+            (place[..., axis, None] - cells(size, place)) / self._radius
+            for axis, size in enumerate(self.heatmap_size)
+        )
+        if not self.reference:
+            # The nearest cell decides whether any of the disc is on the map.
+            limit = asarray_like(self.heatmap_size, place) - 1
+            nearest = xp.minimum(xp.maximum(xp.round(place), xp.zeros_like(place)), limit)
+            away = (place - nearest) / self._radius
+            known = known & (away[..., 0] ** 2 + away[..., 1] ** 2 <= 1)
+        return _gaussian.discs(x, y, known), known
 
     def decode(self, heatmaps: Array) -> DecodedKeypoints[Array]:
         """Turn maps (..., K, H, W), combined (..., 3 K, H, W), into keypoints (..., 1, K, 2).
@@ -162,17 +162,14 @@ class UDPHeatmap(TopDown):
         """
         self._check(heatmaps)
         if self.heatmap_type == "combined":
-            peak, x, y = self._offsets(heatmaps)
+            peak, move = self._offsets(heatmaps)
         else:
-            peak, step, quarter = self._refine(heatmaps)
-            x, y = peak.x + quarter[0] + step.x, peak.y + quarter[1] + step.y
+            peak, move, _ = self._refine(heatmaps)
         (w, h), (width, height) = self.input_size, self.heatmap_size
         if not self.reference:  # the reference multiplies by the size, not by the steps
             w, h = w - 1, h - 1
-        x, y, score = settle(
-            x * (w / (width - 1)), y * (h / (height - 1)), peak, reference=self.reference
-        )
-        xy = namespace(heatmaps).stack([x, y], axis=-1)
+        pixels = asarray_like((w / (width - 1), h / (height - 1)), heatmaps)
+        xy, score = settle((peak.place + move) * pixels, peak, reference=self.reference)
         return base.decoded(xy[..., None, :, :], score[..., None, :])
 
     def fallbacks(self, heatmaps: Array) -> Array:
@@ -183,41 +180,37 @@ class UDPHeatmap(TopDown):
         """
         self._check(heatmaps)
         if self.heatmap_type == "combined":
-            return find_peaks(heatmaps[..., ::3, :, :]).x < 0
-        peak, step, _ = self._refine(heatmaps)
-        return step.refused & peak.found
+            return find_peaks(heatmaps[..., ::3, :, :]).index < 0
+        peak, _, refused = self._refine(heatmaps)
+        return refused & peak.found
 
     def _check(self, heatmaps: Array) -> None:
         width, height = self.heatmap_size
         check_array("heatmaps", heatmaps, f"(..., K, {height}, {width})")
-        base.multiple("heatmaps", heatmaps, -3, self._maps)
+        if self.heatmap_type == "combined":
+            base.multiple("heatmaps", heatmaps, -3, 3)
 
-    def _refine(self, heatmaps: Array) -> tuple[Peaks, Step, tuple[Array, Array]]:
+    def _refine(self, heatmaps: Array) -> tuple[Peaks, Array, Array]:
         peak = find_peaks(heatmaps, reference=self.reference)
         step = udp_step(heatmaps, peak, self.blur_kernel_size, reference=self.reference)
-        quarter = quarter_shift(heatmaps, peak)
-        used = namespace(heatmaps).astype(step.refused, heatmaps.dtype) * (not self.reference)
-        return peak, step, (quarter[0] * used, quarter[1] * used)
+        return peak, *fall_back(step, peak, *self.heatmap_size, reference=self.reference)
 
-    def _offsets(self, heatmaps: Array) -> tuple[Peaks, Array, Array]:
+    def _offsets(self, heatmaps: Array) -> tuple[Peaks, Array]:
+        """Find the peaks of the smoothed discs and read the offsets there."""
         xp = namespace(heatmaps)
-        width, height = self.heatmap_size
         disc = blur(heatmaps[..., ::3, :, :], 2 * self.blur_kernel_size + 1, "reflect")
         peak = find_peaks(disc, reference=self.reference)
-        lead, keypoints = disc.shape[:-3], disc.shape[-3]
-        # One index over all maps of a person: the reference's -1 reaches into the map before.
-        start = xp.arange(keypoints, device=disc.device) * (width * height)
-        index = peak.x + peak.y * width + start
-        if self.reference:
-            index = index % (keypoints * width * height)
-        x, y = (
-            gather(
-                xp.reshape(heatmaps[..., which::3, :, :], (*lead, keypoints * width * height)),
-                index,
-            )
-            for which in (1, 2)
-        )
-        return peak, peak.x + x * self._radius, peak.y + y * self._radius
+        keypoints, size = disc.shape[-3], disc.shape[-2] * disc.shape[-1]
+        keypoint, cell = cells(keypoints, peak.index), peak.index
+        if self.reference:  # its -1 reaches into the map of the keypoint before
+            nowhere = peak.place[..., 0] < 0
+            back = size - 1 - self.heatmap_size[0]
+            keypoint = xp.where(nowhere, (keypoint - 1) % keypoints, keypoint)
+            cell = xp.where(nowhere, back, cell)
+        index = (3 * keypoint * size + cell)[..., None] + constant(np.array, cell, (size, 2 * size))
+        whole = xp.reshape(heatmaps, (*heatmaps.shape[:-3], 3 * keypoints * size))
+        offsets = gather(whole, xp.reshape(index, (*index.shape[:-2], 2 * keypoints)))
+        return peak, self._radius * xp.reshape(offsets, index.shape)
 
     def flip_merge(
         self,
