@@ -194,10 +194,11 @@ class PoseDataset:
             )
 
     def _check_coordinates(self) -> None:
-        finite = np.isfinite(self.xy).all(axis=-1)
-        bad = finite != self.labelled
-        if bad.any() or not np.isnan(self.xy[~self.labelled]).all():
-            bad |= ~self.labelled & ~np.isnan(self.xy).all(axis=-1)
+        # One axis at a time: reducing over a last axis of two takes several times longer.
+        x, y = self.xy[..., 0], self.xy[..., 1]
+        finite, empty = np.isfinite(x) & np.isfinite(y), np.isnan(x) & np.isnan(y)
+        bad = np.where(self.labelled, ~finite, ~empty)
+        if bad.any():
             row, point = np.argwhere(bad)[0]
             state = Visibility(self.visibility[row, point]).name.lower()
             raise DatasetError(

@@ -87,7 +87,9 @@ class Number:
 
 class _Boxes(_Array):
     def add(self, start: int, values: Sequence[Any]) -> list[int]:
-        odd = [i for i, v in enumerate(values) if v is not UNSET and len(v) != 4]
+        odd = []
+        if set(map(type, values)) != {list} or set(map(len, values)) != {4}:
+            odd = [i for i, v in enumerate(values) if v is not UNSET and len(v) != 4]
         self._store(start, _without(values, odd), [np.nan] * 4)
         stored = self.values[start : start + len(values)]
         with np.errstate(invalid="ignore"):
@@ -117,6 +119,9 @@ class _Integers(_Array):
 
     def add(self, start: int, values: Sequence[Any]) -> list[int]:
         low, high = self._low, self._high
+        if set(map(type, values)) == {int} and low <= min(values) and max(values) <= high:
+            self.values[start : start + len(values)] = values
+            return []
         odd = [i for i, v in enumerate(values) if v is not UNSET and not low <= v <= high]
         self._store(start, _without(values, odd), self._blank)
         return odd

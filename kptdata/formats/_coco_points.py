@@ -168,12 +168,13 @@ class _PointColumn:
         flat = np.fromiter(chain.from_iterable(values), np.float64, 3 * length * len(values))
         triples = flat.reshape(len(values), length, 3)
         place = (slice(start, start + len(values)), slice(self._part.start, self._part.stop))
-        coarse = np.abs(triples[..., :2]) >= EXACT
         strange = (
             self._store_scores(place, triples) if self._scored else self._store(place, triples)
         )
-        rows = np.flatnonzero((strange | coarse.any(axis=-1)).any(axis=-1))
-        return sorted({*odd, *rows.tolist()})
+        if np.abs(flat).max(initial=0.0) >= EXACT:
+            strange |= (np.abs(triples[..., :2]) >= EXACT).any(axis=-1)
+        rows = np.flatnonzero(strange.any(axis=-1)).tolist() if strange.any() else []
+        return sorted({*odd, *rows})
 
     def _store(self, place: tuple[slice, slice], triples: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Store ground truth; return where ``v`` is not 0, 1 or 2."""
@@ -185,7 +186,7 @@ class _PointColumn:
         states[unlabelled] = Visibility.UNLABELLED
         self._arrays.visibility[place] = states
         self._arrays.xy[place] = np.where(unlabelled[..., None], np.nan, xy)
-        given = unlabelled & (xy != 0).any(axis=-1)
+        given = unlabelled & ((xy[..., 0] != 0) | (xy[..., 1] != 0))
         if given.any():
             self._arrays.give(place, np.where(given[..., None], xy, np.nan))
         strange = ~plain

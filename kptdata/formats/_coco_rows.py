@@ -7,7 +7,8 @@ struct then learns the key, or leaves the odd one to be decoded by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,8 +79,8 @@ class _Reader:
         self._texts: dict[str, NDArray[np.object_]] = {}
         self._quotes = 0
         self._as_text: set[str] = set()  # known keys that the struct leaves undecoded
-        self._keys = list(kinds)
-        self._decoder = self._new_decoder()
+        self._keys: list[str] = []  # met so far
+        self._decoder: msgspec.json.Decoder[Any] | None = None
 
     def _new_decoder(self) -> msgspec.json.Decoder[Any]:
         names = {f"f{i}": key for i, key in enumerate(self._keys)}
@@ -95,29 +96,36 @@ class _Reader:
 
     def read(self, start: int, rows: Sequence[Raw]) -> None:
         text = b"[" + b",".join(rows) + b"]"
-        present = self._read_typed(start, rows, text)
-        if present is None:
-            present = self._read_by_key(start, rows, text)
-        self._quotes += text.count(b'"')
-        # Each key and each text brings two marks; more than that means that a key came twice.
-        if text.count(b'"') != present:
+        columns = self._typed(text)
+        if columns is None:
+            columns = self._by_key(start, rows, text)
+            self._decoder = None
+        known = 0
+        for key, values in zip(self._keys, columns, strict=True):
+            known += self._store(start, rows, key, values)
+        if self._decoder is None and self._keys:
+            self._decoder = self._new_decoder()
+        quotes = text.count(b'"')
+        self._quotes += quotes
+        # A key brings two quotation marks: as many are left over for each key that came twice.
+        if quotes != known:
             self._refuse_duplicates(start, rows)
 
-    def _read_typed(self, start: int, rows: Sequence[Raw], text: bytes) -> int | None:
-        """Read a chunk through the struct; return the quotation marks accounted for."""
+    def _typed(self, text: bytes) -> Iterable[Sequence[Any]] | None:
+        """Return the values of a chunk by key, through the struct; None if it does not fit."""
+        if self._decoder is None:
+            return None
         try:
             decoded = self._decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
-        marks = 0
-        for i, key in enumerate(self._keys):
-            name = f"f{i}"
-            values = [getattr(row, name) for row in decoded]
-            marks += self._store(start, rows, key, values)
-        return marks
+        names = [f"f{i}" for i in range(len(self._keys))]
+        if len(names) == 1:
+            return [[getattr(row, names[0]) for row in decoded]]
+        return zip(*map(attrgetter(*names), decoded), strict=True)
 
-    def _read_by_key(self, start: int, rows: Sequence[Raw], text: bytes) -> int:
-        """Read a chunk key by key, learning new keys; return the quotation marks accounted for."""
+    def _by_key(self, start: int, rows: Sequence[Raw], text: bytes) -> Iterable[Sequence[Any]]:
+        """Return the values of a chunk by key, undecoded; learn new keys."""
         try:
             decoded = msgspec.json.decode(text, type=list[dict[str, Raw]])
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -125,14 +133,10 @@ class _Reader:
         known = dict.fromkeys(self._keys)
         known |= dict.fromkeys(key for row in decoded for key in row)
         self._keys = list(known)
-        marks = 0
-        for key in self._keys:
-            marks += self._store(start, rows, key, [row.get(key, UNSET) for row in decoded])
-        self._decoder = self._new_decoder()
-        return marks
+        return [[row.get(key, UNSET) for row in decoded] for key in self._keys]
 
-    def _store(self, start: int, rows: Sequence[Raw], key: str, values: list[Any]) -> int:
-        """Store one key of a chunk; return the quotation marks of its keys and texts."""
+    def _store(self, start: int, rows: Sequence[Raw], key: str, values: Sequence[Any]) -> int:
+        """Store one key of a chunk; return the quotation marks of its keys and values."""
         types = set(map(type, values))
         marks = 2 * (len(values) - (values.count(UNSET) if UnsetType in types else 0))
         if types == {UnsetType}:
@@ -141,7 +145,7 @@ class _Reader:
         undecoded = Raw in types
         if undecoded:
             texts = [None if v is UNSET else bytes(v) for v in values]
-            marks += sum(t.count(b'"') for t in texts if t is not None)
+            marks += b"".join([t for t in texts if t is not None]).count(b'"')
         elif str in types:
             marks += 2 * sum(isinstance(v, str) for v in values)
         if kind is None:
