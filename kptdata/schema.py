@@ -6,6 +6,7 @@ files in ``schemas/``. What only some calls need is imported in them: `import kp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,9 @@ __all__ = [
     "validate_schema",
     "validate_schemas",
 ]
+
+# The bundled files write one point a line, its name first.
+_POINT_NAMES = re.compile(r'^\s*\{ *name = ("(?:[^"\\]|\\.)*")', re.MULTILINE)
 
 
 def list_schemas() -> tuple[str, ...]:
@@ -105,7 +109,7 @@ def infer_schema(names: Sequence[str] | Mapping[str, Any]) -> Inference:
     wanted = _names_of(names)
     # Parsing sixty files takes a hundred times longer than asking their text for the names.
     quoted = [quote(name) for name in wanted]
-    near = [stem for stem in list_schemas() if all(q in bundled_text(stem) for q in quoted)]
+    near = [stem for stem in list_schemas() if _POINT_NAMES.findall(bundled_text(stem)) == quoted]
     same = [schema for schema in map(_load_bundled, near) if schema.names == wanted]
     if not wanted or not same:
         raise _no_match(wanted)
