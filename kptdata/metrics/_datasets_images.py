@@ -79,7 +79,9 @@ def _find(
     if by_id is None:
         by_id, note = _lookup_across_kinds(truth.images.id, wanted)
         facts, how = (note,), "id, as numbers"
-    named = np.array([bool(name) for name in predictions.images.file_name.tolist()], dtype=bool)
+    named = predictions.images.file_name != ""
+    if not named.any() and (by_id >= 0).all():
+        return by_id, how, facts
     by_name = _lookup_names(truth, predictions)
     clash = named & (by_id >= 0) & (by_name >= 0) & (by_id != by_name)
     if not clash.any() and (by_id >= 0).all():

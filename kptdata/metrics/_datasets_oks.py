@@ -204,9 +204,10 @@ def extent_area(xy: NDArray[np.float64]) -> NDArray[np.float64]:
     """Width times height of the points (N, K, 2) that are there; NaN where none is."""
     if not xy.shape[1]:
         return np.full(len(xy), np.nan)
-    high, low = np.fmax.reduce(xy, axis=1), np.fmin.reduce(xy, axis=1)
-    side = high - low
-    area: NDArray[np.float64] = side[:, 0] * side[:, 1]
+    # Points first: a reduction over the middle axis takes five times as long.
+    points = np.ascontiguousarray(np.moveaxis(xy, 0, -1))
+    side = np.fmax.reduce(points, axis=0) - np.fmin.reduce(points, axis=0)
+    area: NDArray[np.float64] = side[0] * side[1]
     return area
 
 

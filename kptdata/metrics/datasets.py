@@ -302,25 +302,23 @@ def _odd_predictions(subject: RankedSubject) -> list[str]:
     out = []
     if copies:
         out.append(
-            f"{copies} predictions repeat another of their image point for point: they count as "
-            "any "
-            "other (drop them with --nms oks_nms)"
+            f"{copies} predictions repeat another of their image point for point: they count "
+            "as any other (drop them with --nms oks_nms)"
         )
     return out
 
 
 def _count_copies(subject: RankedSubject) -> int:
     """Predictions that have all points of an earlier one in the same image."""
-    xy = full_xy(subject.predictions)
-    count = len(xy)
+    xy, image = full_xy(subject.predictions), subject.match.prediction
+    flat = (np.nan_to_num(xy) if np.isnan(xy).any() else xy).reshape(len(xy), -1)
     # Equal points have equal fingerprints; the few that agree are then compared in full.
-    weights = np.random.default_rng(0).uniform(1, 2, xy[0].size)
-    print_of = np.nan_to_num(xy).reshape(count, -1) @ weights + 1e4 * subject.match.prediction
-    order = np.argsort(print_of, kind="stable")
-    alike = np.flatnonzero(print_of[order][1:] == print_of[order][:-1])
+    weights = np.random.default_rng(0).uniform(1, 2, flat.shape[1])
+    fingerprint = np.einsum("nc,c->n", flat, weights) + 1e4 * image
+    order = np.argsort(fingerprint, kind="stable")
+    alike = np.flatnonzero(np.diff(fingerprint[order]) == 0)
     a, b = order[alike], order[alike + 1]
-    same = subject.match.prediction[a] == subject.match.prediction[b]
-    return int((same & (np.nan_to_num(xy[a]) == np.nan_to_num(xy[b])).all(axis=(1, 2))).sum())
+    return int(((image[a] == image[b]) & (flat[a] == flat[b]).all(axis=1)).sum())
 
 
 def _align(subject: RankedSubject, *, row_aligned: bool) -> tuple[Subject, Rows]:

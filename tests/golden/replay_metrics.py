@@ -32,7 +32,11 @@ def replay(case: Case, backend: Backend) -> list[str]:
         difference
         for name, figure in expected.items()
         for difference in differences(
-            name, figure, found[name], missing=-1 if name in _UNDEFINED else None, atol=_ATOL.get(name)
+            name,
+            figure,
+            found[name],
+            missing=-1 if name in _UNDEFINED else None,
+            atol=_ATOL.get(name),
         )
     ]
 
@@ -78,7 +82,13 @@ def _similarity(_: Case, inputs: Inputs) -> Inputs:
 
 
 def _oks_nms(case: Case, inputs: Inputs) -> Inputs:
-    poses = (inputs["keypoints"], inputs["area"], inputs["scores"], inputs["sigmas"], case.params["thr"])
+    poses = (
+        inputs["keypoints"],
+        inputs["area"],
+        inputs["scores"],
+        inputs["sigmas"],
+        case.params["thr"],
+    )
     visible = inputs["keypoint_scores"] > VISIBLE_SCORE
     return {
         "keep": arrays.oks_nms(*poses),
