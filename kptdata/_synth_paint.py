@@ -189,7 +189,9 @@ def background(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
     if rng.random() < 0.6:
         image = _floor(rng, image, tones[2])
     pattern = _PATTERNS[int(rng.integers(len(_PATTERNS)))](rng, size)
-    image = image * (1 + np.float32(rng.uniform(0.04, 0.15)) * pattern[..., None])
+    image = (image * (1 + np.float32(rng.uniform(0.04, 0.15)) * pattern[..., None])).astype(
+        np.float32
+    )
     grain = _clouds(rng, size, cells=max(8, width // 5))
     return np.clip(image * (0.94 + 0.12 * grain)[..., None], 0, 255).astype(np.float32)
 
@@ -203,7 +205,7 @@ def _clouds(rng: np.random.Generator, size: tuple[int, int], cells: int) -> Floa
     import cv2
 
     coarse = rng.random((cells + 1, cells + 1), dtype=np.float32)
-    smooth: Floats = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+    smooth = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), np.float32)
     return np.clip(smooth, 0, 1)
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "info": "Say what an annotation file holds, and what it lacks.",
     "schema": "List, show, check, recognise, map and import keypoint schemas.",
     "synth": "Draw N images of people with exact keypoints, visibility, boxes and areas.",
+    "viz": "Draw annotations, heatmaps and other targets: PNG files and a page that shows them.",
 }
 """Name -> one line of help; the module is ``kpt.commands.<name>``."""
 
