@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_torch_array
-from array_api_compat import numpy as numpy_namespace
 
 from kptdata.errors import ArrayError
 
 __all__ = [
     "Array",
+    "Stamps",
     "asarray_like",
     "band_matrix",
     "blur",
@@ -36,7 +36,6 @@ __all__ = [
     "slide",
     "stack_maps",
     "stamp",
-    "stamps",
 ]
 
 Array = TypeVar("Array", bound=Any)
@@ -52,7 +51,15 @@ _KINDS = {
 
 def namespace(array: Any) -> Any:
     """Return the array API namespace of `array`, quickly where it is NumPy's own."""
-    return numpy_namespace if type(array) is np.ndarray else array_namespace(array)
+    return _numpy_namespace() if type(array) is np.ndarray else array_namespace(array)
+
+
+@lru_cache(maxsize=1)
+def _numpy_namespace() -> Any:
+    # Its import loads the corners of NumPy, for longer than NumPy itself: not for a mere check.
+    from array_api_compat import numpy
+
+    return numpy
 
 
 def check_array(name: str, array: Any, shape: str | Sequence[int], kind: str = "real") -> None:
@@ -74,7 +81,8 @@ def check_array(name: str, array: Any, shape: str | Sequence[int], kind: str = "
         )
     if not _fits(tuple(array.shape), shape):
         raise ArrayError(f"{name}: expected shape {_show(shape)}, got {tuple(array.shape)}")
-    if not _is_kind(namespace(array), array.dtype, kind):
+    xp = np if type(array) is np.ndarray else array_namespace(array)
+    if not _is_kind(xp, array.dtype, kind):
         raise ArrayError(f"{name}: expected {kind} elements, got {array.dtype}")
 
 
@@ -181,33 +189,62 @@ def _made(make: Callable[..., Any], dtype: Any, args: tuple[Any, ...]) -> Any:
     return made
 
 
-def stamps(array: Array) -> bool:
-    """Whether `stamp` is the faster way to draw for this kind of array."""
-    return type(array) is np.ndarray
+class Stamps(NamedTuple):
+    """Small patches on maps that are 0 elsewhere."""
+
+    patches: Any  # (..., n, n)
+    corner: Any  # (..., 2) integer x and y of the first cell; the patch lies on the map
 
 
-def stamp(columns: Array, rows: Array, corner: Array, width: int, height: int) -> Array:
-    """Draw products of short columns and rows into maps of zeros: only the patch is computed.
+def stamp(stamps: Stamps, width: int, height: int) -> Any:
+    """Draw patches into maps (..., H, W): nothing is computed for the rest but zeros."""
+    patches, corner = stamps
+    lead, side = patches.shape[:-2], patches.shape[-1]
+    if is_torch_array(patches):
+        reach = cells(side, corner)
+        index = (corner[..., 1, None] + reach)[..., None] * width
+        index = index + (corner[..., 0, None] + reach)[..., None, :]
+        empty = patches.new_zeros((*lead, height * width))
+        flat = (*lead, side * side)
+        maps = empty.scatter(-1, index.reshape(flat), patches.reshape(flat))
+        return maps.reshape(*lead, height, width)
+    maps = np.zeros((*lead, height, width), patches.dtype)
+    _put(maps.reshape(-1, height, width), stamps)
+    return maps
 
-    Args:
-        columns: (..., n) NumPy; ``columns[i] * rows[j]`` is a patch.
-        rows: (..., n).
-        corner: (..., 2) integer x and y of the patch's first cell; the patch lies on the map.
-        width: cells of a map.
-        height: cells of a map.
 
-    Returns:
-        (..., H, W).
-    """
-    lead, side = rows.shape[:-1], rows.shape[-1]
-    maps: Any = np.zeros((math.prod(lead), height, width), rows.dtype)
+def _put(maps: Any, stamps: Stamps) -> None:
+    """Write NumPy patches into a view (M, H, W) of maps that are being made."""
+    side = stamps.patches.shape[-1]
     windows = np.lib.stride_tricks.sliding_window_view(
         maps, (side, side), axis=(1, 2), writeable=True
     )
-    first = corner.reshape(-1, 2)
-    patches = columns[..., :, None] * rows[..., None, :]
-    windows[np.arange(len(maps)), first[:, 1], first[:, 0]] = patches.reshape(-1, side, side)
-    return maps.reshape(*lead, height, width)
+    first = stamps.corner.reshape(-1, 2)
+    flat = stamps.patches.reshape(-1, side, side)
+    windows[np.arange(len(maps)), first[:, 1], first[:, 0]] = flat
+
+
+def stack_maps(shape: tuple[int, ...], *maps: Any) -> Any:
+    """Alternate M stacks of maps: (..., M K, H, W), each written once, in place.
+
+    Args:
+        shape: (..., K, H, W).
+        maps: arrays that broadcast to `shape`, or `Stamps`.
+    """
+    lead, (height, width) = shape[:-2], shape[-2:]
+    like = next(one for one in maps if not isinstance(one, Stamps))
+    xp = namespace(like)
+    whole = xp.empty((*lead, len(maps), height, width), dtype=like.dtype, device=device(like))
+    for place, one in enumerate(maps):
+        view = whole[..., place, :, :]
+        if not isinstance(one, Stamps):
+            view[...] = one
+        elif is_torch_array(whole):
+            view[...] = stamp(one, width, height)
+        else:
+            view[...] = 0
+            _put(whole.reshape(-1, len(maps), height, width)[:, place], one)
+    return xp.reshape(whole, (*lead[:-1], lead[-1] * len(maps), height, width))
 
 
 def outer(columns: Array, rows: Array) -> Array:
@@ -246,12 +283,12 @@ def slide(table: Array, start: Array, size: int) -> Array:
     Each is copied once, in one piece, so a row that is the same curve at another place costs no
     arithmetic. `start` must lie in ``0 ... len(table) - size``.
     """
-    views: Any
+    picked: Any
     if is_torch_array(table):
-        views = table.unfold(0, size, 1)
+        rows = table.unfold(0, size, 1).index_select(0, start.reshape(-1))
+        picked = rows.reshape(*start.shape, size)
     else:
-        views = np.lib.stride_tricks.sliding_window_view(table, size)
-    picked: Any = views[start]
+        picked = np.lib.stride_tricks.sliding_window_view(table, size)[start]
     return picked
 
 
@@ -264,15 +301,34 @@ def peaks(rows: Array) -> tuple[Array, Array, Array]:
     Returns:
         Index (...), value (...), flat (...) bool: all cells are equal.
     """
+    if is_torch_array(rows):
+        index = _first_highest(rows)
+        value = gather(rows, index[..., None])[..., 0]
+        return index, value, rows.amin(-1) == value
     index = rows.argmax(-1)
     value = gather(rows, index[..., None])[..., 0]
-    if is_torch_array(rows):
-        return index, value, rows.amin(-1) == value
     # A flat row has its highest cell first: only such rows need a second look.
     flat: Any = index == 0
     if flat.any():
         flat[flat] = (rows[flat] == value[flat][:, None]).all(-1)
     return index, value, flat
+
+
+def _first_highest(rows: Any) -> Any:
+    """Return torch's argmax along the last axis, the first of equals.
+
+    Its argmax goes cell by cell, its maximum by whole registers: so first the block that holds the
+    maximum, then the cell in that block.
+    """
+    size = rows.shape[-1]
+    block = next((b for b in range(96, 15, -1) if size % b == 0), size)
+    if block == size:
+        return rows.argmax(-1)
+    blocks = rows.reshape(*rows.shape[:-1], size // block, block)
+    which = blocks.amax(-1).argmax(-1, keepdim=True)
+    index = which[..., None].expand(*which.shape, block)
+    cell = blocks.gather(-2, index)[..., 0, :].argmax(-1)
+    return which[..., 0] * block + cell
 
 
 @lru_cache(maxsize=64)
@@ -328,8 +384,12 @@ def blur(maps: Array, kernel_size: int, border: str = "zero") -> Array:
     height, width = maps.shape[-2:]
     across = asarray_like(band_matrix(width, kernel_size, border).T, maps)
     down = asarray_like(band_matrix(height, kernel_size, border), maps)
+    xp = namespace(maps)
     with np.errstate(invalid="ignore", over="ignore"):  # an infinite map is data, not an error
-        return down @ (maps @ across)
+        # One product of all rows at once: NumPy would make one per map.
+        rows = xp.reshape(maps, (-1, width)) @ across
+        smooth: Any = down @ xp.reshape(rows, maps.shape)
+        return smooth
 
 
 @lru_cache(maxsize=64)
@@ -347,17 +407,3 @@ def patch_blur(radius: int, kernel_size: int, axes: int = 2) -> np.ndarray[Any, 
     matrix = np.kron(line, line) if axes == 2 else line
     matrix.flags.writeable = False
     return matrix
-
-
-def stack_maps(shape: tuple[int, ...], *maps: Array) -> Array:
-    """Alternate M stacks of maps, each broadcast to `shape` (..., K, H, W): (..., M K, H, W).
-
-    Each is written once, in place.
-    """
-    xp, like = namespace(maps[0]), maps[0]
-    lead, (height, width) = shape[:-2], shape[-2:]
-    whole = xp.empty((*lead, len(maps), height, width), dtype=like.dtype, device=device(like))
-    for place, one in enumerate(maps):
-        whole[..., place, :, :] = one
-    joined: Any = xp.reshape(whole, (*lead[:-1], lead[-1] * len(maps), height, width))
-    return joined
