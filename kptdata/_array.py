@@ -206,7 +206,7 @@ def stamp(stamps: Stamps, width: int, height: int) -> Any:
         index = index + (corner[..., 0, None] + reach)[..., None, :]
         empty = patches.new_zeros((*lead, height * width))
         flat = (*lead, side * side)
-        maps = empty.scatter(-1, index.reshape(flat), patches.reshape(flat))
+        maps = empty.scatter_(-1, index.reshape(flat), patches.reshape(flat))
         return maps.reshape(*lead, height, width)
     maps = np.zeros((*lead, height, width), patches.dtype)
     _put(maps.reshape(-1, height, width), stamps)

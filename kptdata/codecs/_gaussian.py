@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from kptdata._array import (
     Array,
+    Stamps,
     asarray_like,
     cells,
     exp,
@@ -15,7 +16,6 @@ from kptdata._array import (
     outer,
     stack_maps,
     stamp,
-    stamps,
 )
 
 
@@ -65,7 +65,7 @@ def window(
     seen = (left < limit) & ((right >= 0) if reference else (right > 0))
     seen = seen[..., 0] & seen[..., 1]
     side = math.floor(radius) + math.ceil(radius) + 1
-    if stamps(place) and side <= min(size):
+    if side <= min(size):
         first = xp.minimum(xp.maximum(left, xp.zeros_like(left)), limit - side)
         cell = first[..., None] + cells(side, place)
         curves = _curve(cell, peak, left, right, sigma)
@@ -118,7 +118,8 @@ def draw(factors: Factors, size: tuple[int, ...]) -> Any:
 def _draw_each(factors: Factors, size: tuple[int, ...]) -> Any:
     if factors.corner is None:
         return outer(factors.columns, factors.rows)
-    return stamp(factors.columns, factors.rows, factors.corner, *size)
+    patches = factors.columns[..., :, None] * factors.rows[..., None, :]
+    return stamp(Stamps(patches, factors.corner), *size)
 
 
 def _only_person(factors: Factors) -> Factors:
@@ -127,40 +128,61 @@ def _only_person(factors: Factors) -> Factors:
     return Factors(rows[..., 0, :, :], columns[..., 0, :, :], corner, seen[..., 0, :])
 
 
-def discs(offset_x: Array, offset_y: Array, shown: Array) -> Array:
-    """Draw discs of radius 1 and the offsets in x and y: (..., 3 K, H, W).
+def discs(place: Array, radius: float, size: tuple[int, ...], shown: Array) -> Any:
+    """Draw discs and the offsets in x and y: (..., 3 K, H, W), offsets in radii.
 
     Of several people the discs are united and each cell holds the offsets of the nearest.
 
     Args:
-        offset_x: (..., N, K, W) from each column to the keypoint, in radii.
-        offset_y: (..., N, K, H) from each row.
+        place: (..., N, K, 2) centres in cells, finite.
+        radius: of the discs, cells.
+        size: width and height of the maps.
         shown: (..., N, K) bool: the others leave nothing.
     """
-    xp = namespace(offset_x)
+    xp = namespace(place)
+    x, y = ((place[..., axis, None] - cells(size[axis], place)) / radius for axis in (0, 1))
     people = shown.shape[-2]
-    far = 4.0 + xp.max(xp.abs(offset_x)) ** 2 if people != 1 and offset_x.size else 4.0
-    x2 = xp.where(shown[..., None], offset_x * offset_x, far)
-    y2 = offset_y * offset_y
-    offset_x = xp.where(shown[..., None], offset_x, 0.0)
-    offset_y = xp.where(shown[..., None], offset_y, 0.0)
     if people == 1:
-        disc = _disc(x2[..., 0, :, :], y2[..., 0, :, :])
-        across, down = offset_x[..., 0, :, None, :], offset_y[..., 0, :, :, None]
-        return stack_maps(disc.shape, disc, across, down)
-    distance = y2[..., :, None] + x2[..., None, :]
-    if people == 0:
+        disc = _disc(place[..., 0, :, :], radius, size, shown[..., 0, :])
+        x, y = (xp.where(shown[..., None], offset, 0.0)[..., 0, :, :] for offset in (x, y))
+        shape = (*shown.shape[:-2], shown.shape[-1], size[1], size[0])
+        return stack_maps(shape, disc, x[..., :, None, :], y[..., :, None])
+    return _discs_of_many(x, y, shown)
+
+
+def _disc(place: Array, radius: float, size: tuple[int, ...], shown: Array) -> Any:
+    """Return discs as patches, or as whole maps where a patch would be larger than the map."""
+    xp = namespace(place)
+    reach = math.ceil(radius) + 1
+    side = 2 * reach + 1
+    if side > min(size):
+        x, y = ((place[..., axis, None] - cells(size[axis], place)) / radius for axis in (0, 1))
+        inside = (y * y)[..., :, None] + (x * x)[..., None, :] <= 1
+        return xp.astype(inside & shown[..., None, None], place.dtype)
+    limit = asarray_like(size, place) - side
+    first = xp.minimum(xp.maximum(xp.floor(place) - reach, xp.zeros_like(place)), limit)
+    offset = (place[..., None] - (first[..., None] + cells(side, place))) / radius
+    square = offset * offset
+    inside = square[..., 1, :, None] + square[..., 0, None, :] <= 1
+    patch = xp.astype(inside & shown[..., None, None], place.dtype)
+    return Stamps(patch, xp.astype(first, xp.int64))
+
+
+def _discs_of_many(x: Array, y: Array, shown: Array) -> Any:
+    xp = namespace(x)
+    distance = (y * y)[..., :, None] + (x * x)[..., None, :]
+    distance = xp.where(shown[..., None, None], distance, float("inf"))
+    if shown.shape[-2] == 0:
         nothing = xp.sum(distance, axis=-4)
         return stack_maps(nothing.shape, nothing, nothing, nothing)
     nearest = xp.argmin(distance, axis=-4)[..., None, :, :, :]
-    disc = xp.astype(xp.min(distance, axis=-4) <= 1, offset_x.dtype)
+    disc = xp.astype(xp.min(distance, axis=-4) <= 1, x.dtype)
     across, down = (
-        gather(xp.broadcast_to(offset, distance.shape), nearest, -4)[..., 0, :, :, :]
-        for offset in (offset_x[..., :, None, :], offset_y[..., :, None])
+        gather(_hidden(xp.broadcast_to(offset, distance.shape), shown), nearest, -4)
+        for offset in (x[..., :, None, :], y[..., :, None])
     )
-    return stack_maps(disc.shape, disc, across, down)
+    return stack_maps(disc.shape, disc, across[..., 0, :, :, :], down[..., 0, :, :, :])
 
 
-def _disc(x2: Array, y2: Array) -> Array:
-    xp = namespace(x2)
-    return xp.astype(y2[..., :, None] + x2[..., None, :] <= 1, x2.dtype)
+def _hidden(maps: Array, shown: Array) -> Any:
+    return namespace(maps).where(shown[..., None, None], maps, 0.0)

@@ -143,17 +143,13 @@ class UDPHeatmap(TopDown):
 
     def _combined(self, place: Array, known: Array) -> tuple[Array, Array]:
         xp = namespace(place)
-        x, y = (
-            (place[..., axis, None] - cells(size, place)) / self._radius
-            for axis, size in enumerate(self.heatmap_size)
-        )
         if not self.reference:
             # The nearest cell decides whether any of the disc is on the map.
             limit = asarray_like(self.heatmap_size, place) - 1
             nearest = xp.minimum(xp.maximum(xp.round(place), xp.zeros_like(place)), limit)
             away = (place - nearest) / self._radius
             known = known & (away[..., 0] ** 2 + away[..., 1] ** 2 <= 1)
-        return _gaussian.discs(x, y, known), known
+        return _gaussian.discs(place, self._radius, self.heatmap_size, known), known
 
     def decode(self, heatmaps: Array) -> DecodedKeypoints[Array]:
         """Turn maps (..., K, H, W), combined (..., 3 K, H, W), into keypoints (..., 1, K, 2).
