@@ -24,7 +24,7 @@ from kptdata.metrics._runs import runs
 
 __all__ = ["OksTargets", "check_sigmas", "oks_matrix", "oks_of_pairs"]
 
-_CELLS = 1 << 17  # keypoints of one batch of pairs: few enough to stay in the cache
+_CELLS = 1 << 16  # keypoints of one batch of pairs: few enough to stay in the cache
 _EPS = np.spacing(1.0)
 
 
