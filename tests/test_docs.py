@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shutil
 
@@ -158,3 +159,12 @@ def test_make_targets_exist(page):
     named = {m[1] for row in text if (m := re.match(r"make ([a-z]+)\b", row))}
 
     assert named <= made
+
+
+@each_page
+def test_names_of_the_library_exist(page):
+    short = {"kd": "kptdata", "km": "kptdata_models"}
+    for code in inline_code(page):
+        if m := re.match(r"(kptdata|kptdata_models|kd|km)((?:\.\w+)+)", code):
+            name = short.get(m[1], m[1]) + m[2]
+            assert pkgutil.resolve_name(name) is not None, f"{page.name}: {code}"
