@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class TrainBatches(Sampler[list[Key]]):
         self.resume: Key | None = None
 
     def __len__(self) -> int:
-        return -(-self.count // (self.batch_size * self.world))
+        return ceil(self.count / (self.batch_size * self.world))
 
     def __iter__(self) -> Iterator[list[Key]]:
         epoch, first = self.resume or (self.epoch(), 0)
@@ -87,9 +88,9 @@ class TrainLoader(DataLoader[Sample]):
 class ValBatches(Sampler[list[int]]):
     """Whole batches dealt out to processes, each sample once.
 
-    Batches hold the same samples however many processes there are, so that a sample's result does not
-    depend on their number. A process without a batch gets the first one again: its results
-    are recognised by their rows and counted once.
+    Batches hold the same samples however many processes there are, so that a sample's result does
+    not depend on their number. A process without a batch gets the first one again: its results are
+    recognised by their rows and counted once.
     """
 
     def __init__(self, count: int, batch_size: int, *, rank: int = 0, world: int = 1) -> None:
@@ -112,23 +113,21 @@ def train_loader(
     position: Callable[[], Key],
 ) -> TrainLoader:
     """Return a loader of training batches."""
-    loader = TrainLoader(
-        dataset, batch_sampler=batches, num_workers=workers, worker_init_fn=_one_thread
-    )
+    _prepare_to_fork(workers)
+    loader = TrainLoader(dataset, batch_sampler=batches, num_workers=workers)
     loader.position = position
     return loader
 
 
 def val_loader(dataset: TopdownDataset, batches: ValBatches, *, workers: int) -> DataLoader[Sample]:
     """Return a loader of validation batches."""
-    return DataLoader(
-        dataset, batch_sampler=batches, num_workers=workers, worker_init_fn=_one_thread
-    )
+    _prepare_to_fork(workers)
+    return DataLoader(dataset, batch_sampler=batches, num_workers=workers)
 
 
-def _one_thread(worker: int) -> None:
-    """Workers are parallel already; OpenCV's own threads would fight over the same cores."""
-    del worker
-    import cv2
+def _prepare_to_fork(workers: int) -> None:
+    """End OpenCV's threads: a forked worker would wait for them, and they are not there."""
+    if workers:
+        import cv2
 
-    cv2.setNumThreads(1)
+        cv2.setNumThreads(0)

@@ -35,6 +35,7 @@ class PoseModule(pl.LightningModule):
 
     Attributes:
         predictions: of the last validation, for all instances, in the order of `val`.
+        figures: of the last validation.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class PoseModule(pl.LightningModule):
         self.train_data = train
         self.val_data = val
         self.predictions: PoseDataset | None = None
+        self.figures: dict[str, float] = {}
         self.ema: dict[str, Tensor] | None = None
         self._held: dict[str, Tensor] = {}
         self._found: list[Found] = []
@@ -78,7 +80,7 @@ class PoseModule(pl.LightningModule):
             on_epoch=False,
             batch_size=len(image),
         )
-        self.log("train/loss", terms["loss"].detach(), prog_bar=True, logger=False)
+        self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
         return terms["loss"]
 
     def _guard(self, terms: Mapping[str, Tensor], batch: Sample) -> None:
@@ -92,8 +94,8 @@ class PoseModule(pl.LightningModule):
         bad = [name for name, value in terms.items() if not bool(torch.isfinite(value))]
         more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
         raise DatasetError(
-            f"loss: {', '.join(bad)} is not finite at step {self.trainer.global_step}, in the batch "
-            f"of instances {named}{more}; look at them with kpt check and kpt viz, or lower "
+            f"loss: {', '.join(bad)} is not finite at step {self.trainer.global_step}, in the "
+            f"batch of instances {named}{more}; look at them with kpt check and kpt viz, or lower "
             "train.lr, or set train.clip_grad_norm"
         )
 
@@ -153,20 +155,23 @@ class PoseModule(pl.LightningModule):
         if self.val_data is None:
             raise OptionError("data.val: needed to validate")
         found = self._gathered()
-        rows = np.unique(found.row, return_index=True)[1]
-        unique = Found(*(array[rows] for array in found))
+        unique = found.at(np.unique(found.row, return_index=True)[1])
         self.predictions = answer(self.val_data, unique, self.model.schema, "the model in training")
         truth = self.val_data[unique.row]
-        figures = measure(truth, self.predictions, threshold=self.run.eval.threshold)
-        self.log_dict({f"val/{name}": value for name, value in figures.items()}, prog_bar=True)
+        self.figures = measure(truth, self.predictions, threshold=self.run.eval.threshold)
+        named = {f"val/{name}": value for name, value in self.figures.items()}
+        # Lightning keeps what it logs in single precision: good enough to choose the best.
+        self.log_dict(named, prog_bar=True, logger=False)
+        for logger in self.loggers:
+            logger.log_metrics(named, max(0, self.trainer.global_step - 1))
 
     def _gathered(self) -> Found:
-        parts = [Found(*(np.concatenate(arrays) for arrays in zip(*self._found, strict=True)))]
-        if self.trainer.world_size > 1:
-            everything: list[Any] = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(everything, parts[0])
-            parts = everything
-        return Found(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+        mine = Found.join(self._found)
+        if self.trainer.world_size == 1:
+            return mine
+        everything: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(everything, mine)
+        return Found.join(everything)
 
     def on_validation_end(self) -> None:
         """Go on with the weights that are trained."""

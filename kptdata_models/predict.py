@@ -33,6 +33,26 @@ class Found(NamedTuple):
     score: NDArray[np.float64]  # (n,)
     matrix: NDArray[np.float64]  # (n, 2, 3) image pixels to input pixels
 
+    def at(self, places: NDArray[np.intp]) -> Found:
+        """Return these entries, in this order."""
+        return Found(*(array[places] for array in self))  # type: ignore[arg-type]
+
+    @classmethod
+    def join(cls, parts: Iterable[Found]) -> Found:
+        """Return the entries of all parts; there is at least one."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    @classmethod
+    def none(cls, keypoints: int) -> Found:
+        """Return no entry."""
+        return cls(
+            np.zeros(0, np.intp),
+            np.zeros((0, keypoints, 2)),
+            np.zeros((0, keypoints)),
+            np.zeros(0),
+            np.zeros((0, 2, 3)),
+        )
+
 
 class Predictions(NamedTuple):
     """A dataset of predictions and, on request, the outputs that they were decoded from."""
@@ -197,7 +217,7 @@ class Predictor:
                 kept.append(tuple(x.cpu().numpy() for x in prediction.outputs))
             if on_batch is not None:
                 on_batch(int(rows[-1]) + 1)
-        joined = _joined(found, self.schema.num_keypoints)
+        joined = Found.join(found) if found else Found.none(self.schema.num_keypoints)
         dataset = answer(people, joined, self.schema, self.source)
         arrays = (
             tuple(np.concatenate(part) for part in zip(*kept, strict=True)) if outputs else None
@@ -268,16 +288,3 @@ def _check_boxes(people: PoseDataset) -> None:
 
 def _reader(people: PoseDataset, folder: Path) -> Callable[[int], NDArray[np.uint8]]:
     return lambda place: read_image(folder / str(people.images.file_name[place]))
-
-
-def _joined(found: Iterable[Found], keypoints: int) -> Found:
-    parts = list(found)
-    if not parts:
-        return Found(
-            np.zeros(0, np.intp),
-            np.zeros((0, keypoints, 2)),
-            np.zeros((0, keypoints)),
-            np.zeros(0),
-            np.zeros((0, 2, 3)),
-        )
-    return Found(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

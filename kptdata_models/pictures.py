@@ -1,0 +1,92 @@
+"""Pictures of a run: targets beside predictions, on what the network sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kptdata.schema import Schema
+from kptdata_models.data import Sample, TopdownDataset
+from kptdata_models.estimator import TopdownPoseEstimator
+from kptdata_models.module import PoseModule
+
+__all__ = ["SamplePictures", "draw_pose", "picture_of_samples"]
+
+Pixels = NDArray[np.uint8]
+
+
+class SamplePictures(pl.Callback):
+    """After each validation, a PNG of the first samples: target left, prediction right.
+
+    Args:
+        samples: drawn from its first instances.
+        folder: of the pictures, ``epoch_0000.png`` and so on.
+        count: how many samples.
+    """
+
+    def __init__(self, samples: TopdownDataset, folder: Path, count: int) -> None:
+        self.samples = samples
+        self.folder = folder
+        self.count = min(count, len(samples))
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw, in the first process alone."""
+        if trainer.sanity_checking or not trainer.is_global_zero or not self.count:
+            return
+        if not isinstance(pl_module, PoseModule):
+            return
+        picture = picture_of_samples(pl_module.model, [self.samples[i] for i in range(self.count)])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_png(self.folder / f"epoch_{trainer.current_epoch:04d}.png", picture)
+
+
+def picture_of_samples(model: TopdownPoseEstimator, samples: Sequence[Sample]) -> Pixels:
+    """Return (H, W, 3) RGB: a row per sample, its decoded target left, its prediction right."""
+    images = torch.stack([torch.as_tensor(sample.image) for sample in samples])
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        found = model(images.to(device), mode="predict").keypoints.xy.cpu().numpy()
+    model.train(training)
+    rows = []
+    for sample, xy in zip(samples, found, strict=True):
+        wanted = model.codec.decode(*model.codec.as_output(sample.target)).xy
+        weights = np.asarray(sample.target.keypoint_weights).reshape(-1)
+        truth = np.where((weights > 0)[:, None], np.asarray(wanted)[0], np.nan)
+        pixels = np.asarray(sample.image).transpose(1, 2, 0)
+        pair = (draw_pose(pixels, points, model.schema) for points in (truth, xy[0]))
+        rows.append(np.concatenate(list(pair), axis=1))
+    return np.concatenate(rows)
+
+
+def draw_pose(image: Pixels, xy: NDArray[Any], schema: Schema) -> Pixels:
+    """Return a copy of `image` (H, W, 3) RGB with links and points; NaN points are left out."""
+    import cv2
+
+    canvas = np.ascontiguousarray(image)
+    canvas = canvas.copy() if canvas is image else canvas
+    seen = np.isfinite(xy).all(axis=-1)
+    # Positions in sixteenths of a pixel; far outside they would overflow.
+    places = np.clip(np.where(seen[:, None], xy, 0), -4096, 4096)
+    places = np.round(places * 16).astype(int)
+    for (a, b), colour in zip(schema.link_indices, schema.link_colours, strict=True):
+        if seen[a] and seen[b]:
+            ends = (places[a].tolist(), places[b].tolist())
+            cv2.line(canvas, *ends, colour.tolist(), 1, cv2.LINE_AA, shift=4)
+    for place, colour in zip(places[seen], schema.colours[seen], strict=True):
+        cv2.circle(canvas, place.tolist(), 32, colour.tolist(), -1, cv2.LINE_AA, shift=4)
+    return canvas
+
+
+def write_png(path: Path, image: Pixels) -> None:
+    """Write (H, W, 3) RGB."""
+    import cv2
+
+    path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes())

@@ -1,0 +1,316 @@
+"""Train a run: data, model, Lightning's trainer, and a folder that holds all that came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.utilities.warnings import PossibleUserWarning
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import Logger
+
+from kptdata.errors import FileError, OptionError
+from kptdata.plugins import resolve
+from kptdata_models.build import build_codec, build_model
+from kptdata_models.checkpoint import KEY, check_schema, read_facts
+from kptdata_models.data import Augmentation, TopdownDataset
+from kptdata_models.loaders import TrainBatches, ValBatches, train_loader, val_loader
+from kptdata_models.log import CsvLog
+from kptdata_models.module import PoseModule
+from kptdata_models.pictures import SamplePictures
+from kptdata_models.runfile import Run, TrainSpec
+from kptdata_models.sources import Source, load_source
+from kptdata_models.weights import load_weights
+
+__all__ = ["Result", "fit", "prepare"]
+
+Say = Callable[[str], None]
+_PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that training needs, checked to fit."""
+
+    run: Run
+    module: PoseModule
+    train: TopdownDataset
+    val: TopdownDataset | None
+    report: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What training left behind.
+
+    Attributes:
+        folder: of the run; holds ``run.toml``, ``metrics.csv``, ``samples/`` and checkpoints.
+        last: the last checkpoint.
+        best: the best one by ``train.monitor``; the last where nothing was validated.
+        metrics: figures of the last validation.
+    """
+
+    folder: Path
+    last: Path
+    best: Path
+    metrics: dict[str, float]
+
+
+def prepare(run: Run, *, overfit: int = 0) -> Prepared:
+    """Read the data and build the model; every mistake that can be found before training is.
+
+    Args:
+        run: the run.
+        overfit: train and validate on this many instances alone, without augmentation.
+
+    Raises:
+        KptDataError: data cannot be read, or parts do not fit; the message says which key to set.
+    """
+    codec = build_codec(run.codec)
+    train = load_source(run.data.train, "data.train")
+    val = None if run.data.val is None else load_source(run.data.val, "data.val")
+    if val is not None:
+        check_schema(train.dataset.schema, val.dataset.schema, "the model of data.train")
+    augmentation = run.data.transform
+    if overfit:
+        train = train._replace(dataset=train.dataset[:overfit])
+        val, augmentation = train, Augmentation()
+    torch.manual_seed(run.seed)
+    model = build_model(run.model, codec, train.dataset.schema)
+    report = [f"data.train: {train}"] + ([] if val is None else [f"data.val: {val}"])
+    if run.model.weights is not None:
+        match = load_weights(
+            model, run.model.weights, prefix=run.model.weights_prefix, into=run.model.weights_into
+        )
+        report.append(match.table())
+    module = PoseModule(model, run, train.dataset, None if val is None else val.dataset)
+    samples = TopdownDataset(
+        train.dataset, train.images, codec, augmentation=augmentation, seed=run.seed
+    )
+    return Prepared(run, module, samples, _plain_samples(val, codec), tuple(report))
+
+
+def _plain_samples(source: Source | None, codec: Any) -> TopdownDataset | None:
+    return None if source is None else TopdownDataset(source.dataset, source.images, codec)
+
+
+def fit(
+    run: Run,
+    out: str | Path,
+    *,
+    resume: str | Path | None = None,
+    overfit: int = 0,
+    say: Say | None = None,
+) -> Result:
+    """Train.
+
+    Args:
+        run: what to train.
+        out: folder of the run; must be new or empty unless it is resumed.
+        resume: a checkpoint to go on from, or ``auto`` for the last one in `out`, if there is one.
+        overfit: train and validate on this many instances alone.
+        say: called with lines for a reader.
+
+    Raises:
+        KptDataError: something does not fit, or the loss is not finite.
+    """
+    folder = Path(out)
+    checkpoint = _checkpoint_to_resume(folder, resume)
+    prepared = prepare(run, overfit=overfit)
+    if checkpoint is not None:
+        _check_resumed(checkpoint, prepared)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.toml").write_text(run.to_toml(), encoding="utf-8")
+    for line in prepared.report:
+        (say or _silent)(line)
+    if checkpoint is not None:
+        (say or _silent)(f"resumed from {checkpoint}")
+    with _quiet():
+        return _fit(prepared, folder, checkpoint)
+
+
+def _silent(line: str) -> None:
+    del line
+
+
+class _quiet(warnings.catch_warnings):  # noqa: N801 - a context, used like a function
+    """Keep Lightning's remarks about workers, intervals and devices to itself."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.filterwarnings("ignore", category=PossibleUserWarning)
+        warnings.filterwarnings("ignore", module=r"(lightning|torch)\.")
+        for name in ("lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        return entered
+
+
+def _fit(prepared: Prepared, folder: Path, checkpoint: Path | None) -> Result:
+    run, module = prepared.run, prepared.module
+    spec = run.train
+    csv = CsvLog(folder / "metrics.csv")
+    best = ModelCheckpoint(
+        dirpath=folder,
+        filename="best",
+        monitor=f"val/{spec.monitor}",
+        mode=spec.monitor_mode,
+        save_top_k=1,
+        enable_version_counter=False,
+    )
+    callbacks: list[pl.Callback] = [_LastCheckpoint(folder / "last.ckpt", spec.checkpoint_every)]
+    if prepared.val is not None:
+        callbacks += [best, SamplePictures(prepared.val, folder / "samples", spec.pictures)]
+    callbacks += [_callback(table, i) for i, table in enumerate(spec.callbacks)]
+    shown = sys.stderr.isatty()
+    trainer = pl.Trainer(
+        accelerator=spec.accelerator,
+        **_processes(spec),
+        precision=_PRECISION[spec.precision],
+        max_epochs=spec.epochs,
+        accumulate_grad_batches=spec.accumulate,
+        gradient_clip_val=spec.clip_grad_norm or None,
+        check_val_every_n_epoch=spec.val_every,
+        num_sanity_val_steps=0,
+        log_every_n_steps=spec.log_every,
+        logger=[csv, *_tensorboard(folder)],
+        callbacks=[*callbacks, *([RichProgressBar()] if shown else [])],
+        enable_progress_bar=shown,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        deterministic="warn" if spec.deterministic else False,
+    )
+    if checkpoint is not None and trainer.is_global_zero:
+        csv.cut(int(read_facts(checkpoint)["global_step"]))
+    data = _Data(prepared, trainer)
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    last, kept = folder / "last.ckpt", folder / "best.ckpt"
+    return Result(folder, last, kept if kept.exists() else last, module.figures)
+
+
+class _LastCheckpoint(pl.Callback):
+    """Save after each epoch and, if asked, every so many steps."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path = path
+        self.every = every
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Save in the middle of an epoch."""
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        if self.every and done % self.every == 0:
+            trainer.save_checkpoint(self.path)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save after validation."""
+        del pl_module
+        trainer.save_checkpoint(self.path)
+
+
+def _processes(spec: TrainSpec) -> dict[str, Any]:
+    """Take the number of processes from torchrun, if it started this one, else from the run."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if "TORCHELASTIC_RUN_ID" in os.environ and world > 1:
+        return {"devices": local, "num_nodes": world // local, "strategy": "ddp"}
+    return {"devices": spec.devices, "strategy": "ddp" if spec.devices > 1 else "auto"}
+
+
+def _callback(table: Any, place: int) -> pl.Callback:
+    arguments = dict(table)
+    kind = arguments.pop("type", None)
+    if kind is None:
+        raise OptionError(f"train.callbacks.{place}.type: missing; give a dotted path")
+    made = resolve(kind)(**arguments)
+    if not isinstance(made, pl.Callback):
+        raise OptionError(
+            f"train.callbacks.{place}.type: expected a Lightning callback, got {kind}"
+        )
+    return made
+
+
+def _tensorboard(folder: Path) -> list[Logger]:
+    from importlib.util import find_spec
+
+    if find_spec("tensorboard") is None:
+        return []
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return [TensorBoardLogger(save_dir=folder, name="", version="tensorboard")]
+
+
+class _Data(pl.LightningDataModule):
+    """Loaders made when Lightning knows which process this is."""
+
+    def __init__(self, prepared: Prepared, trainer: pl.Trainer) -> None:
+        super().__init__()
+        self.prepared = prepared
+        self.trainer = trainer
+
+    def _position(self) -> tuple[int, int]:
+        loops: Any = self.trainer.fit_loop  # type: ignore[union-attr]
+        return self.trainer.current_epoch, int(loops.epoch_loop.batch_progress.current.ready)  # type: ignore[union-attr]
+
+    def train_dataloader(self) -> Any:
+        """Return the loader of training batches."""
+        trainer, run = self.trainer, self.prepared.run
+        assert trainer is not None  # noqa: S101
+        batches = TrainBatches(
+            len(self.prepared.train),
+            run.train.batch_size,
+            seed=run.seed,
+            epoch=lambda: trainer.current_epoch,
+            rank=trainer.global_rank,
+            world=trainer.world_size,
+        )
+        return train_loader(
+            self.prepared.train, batches, workers=run.train.workers, position=self._position
+        )
+
+    def val_dataloader(self) -> Any:
+        """Return the loader of validation batches, or none."""
+        val, run, trainer = self.prepared.val, self.prepared.run, self.trainer
+        if val is None or trainer is None:
+            return []
+        batches = ValBatches(
+            len(val),
+            run.eval.batch_size or run.train.batch_size,
+            rank=trainer.global_rank,
+            world=trainer.world_size,
+        )
+        return val_loader(val, batches, workers=run.train.workers)
+
+
+def _checkpoint_to_resume(folder: Path, resume: str | Path | None) -> Path | None:
+    if resume is None:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise FileError(
+                "the folder of the run is not empty",
+                path=folder,
+                fix="give another --out, or --resume auto to go on with what is there",
+            )
+        return None
+    if resume != "auto":
+        return Path(resume)
+    last = folder / "last.ckpt"
+    return last if last.exists() else None
+
+
+def _check_resumed(checkpoint: Path, prepared: Prepared) -> None:
+    from kptdata.schema import parse_toml
+
+    stored = read_facts(checkpoint)[KEY]
+    check_schema(
+        parse_toml(stored["schema"]), prepared.module.model.schema, f"checkpoint {checkpoint}"
+    )
