@@ -208,9 +208,9 @@ def stamp(stamps: Stamps, width: int, height: int) -> Any:
         flat = (*lead, side * side)
         maps = empty.scatter_(-1, index.reshape(flat), patches.reshape(flat))
         return maps.reshape(*lead, height, width)
-    maps = np.zeros((*lead, height, width), patches.dtype)
-    _put(maps.reshape(-1, height, width), stamps)
-    return maps
+    drawn = np.zeros((*lead, height, width), patches.dtype)
+    _put(drawn.reshape(-1, height, width), stamps)
+    return drawn
 
 
 def _put(maps: Any, stamps: Stamps) -> None:

@@ -70,7 +70,7 @@ def udp_step(maps: Array, peak: Peaks, kernel_size: int, *, reference: bool) -> 
 
 def fall_back(
     step: Step, peak: Peaks, width: int, height: int, *, reference: bool
-) -> tuple[Array, Array]:
+) -> tuple[Any, Any]:
     """Return the moves, the quarter shift where a step was refused, and where that was."""
     if reference:
         return step.move, peak.index < 0  # any step is taken
@@ -108,7 +108,7 @@ def _udp_differences() -> Any:
     )
 
 
-def _smoothed(maps: Array, peak: Peaks, radius: int, kernel_size: int, *, reference: bool) -> Array:
+def _smoothed(maps: Array, peak: Peaks, radius: int, kernel_size: int, *, reference: bool) -> Any:
     """Return the smoothed neighbourhood of each peak (..., K, (2 r + 1)^2).
 
     The logarithm's derivatives do not depend on a factor. The reference scales so that smoothing

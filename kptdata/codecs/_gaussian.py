@@ -72,7 +72,7 @@ def window(
         corner = xp.astype(first, xp.int64)
         return Factors(curves[..., 0, :], curves[..., 1, :], corner, seen)
     rows, columns = (
-        _curve(cells(size[axis], place), *(e[..., axis] for e in (peak, left, right)), sigma)
+        _curve(cells(size[axis], place), peak[..., axis], left[..., axis], right[..., axis], sigma)
         for axis in (0, 1)
     )
     return Factors(rows, columns, None, seen)
@@ -107,25 +107,21 @@ def draw(factors: Factors, size: tuple[int, ...]) -> Any:
 
     Of several people the higher value counts; nobody gives zeros.
     """
-    xp = namespace(factors.rows)
-    people = factors.rows.shape[-3]
-    if people == 1:
-        return _draw_each(_only_person(factors), size)
-    maps = _draw_each(factors, size)
-    return xp.max(maps, axis=-4) if people else xp.sum(maps, axis=-4)
-
-
-def _draw_each(factors: Factors, size: tuple[int, ...]) -> Any:
     if factors.corner is None:
-        return outer(factors.columns, factors.rows)
-    patches = factors.columns[..., :, None] * factors.rows[..., None, :]
-    return stamp(Stamps(patches, factors.corner), *size)
+        maps = outer(factors.columns, factors.rows)
+    else:
+        patches = factors.columns[..., :, None] * factors.rows[..., None, :]
+        maps = stamp(Stamps(patches, factors.corner), *size)
+    return merged(maps, -4)
 
 
-def _only_person(factors: Factors) -> Factors:
-    rows, columns, corner, seen = factors
-    corner = None if corner is None else corner[..., 0, :, :]
-    return Factors(rows[..., 0, :, :], columns[..., 0, :, :], corner, seen[..., 0, :])
+def merged(maps: Array, axis: int) -> Any:
+    """Take the maximum of all people, who lie along `axis`; nobody gives zeros."""
+    xp = namespace(maps)
+    people = maps.shape[axis]
+    if people == 1:  # nothing to compare: no copy
+        return xp.squeeze(maps, axis=axis)
+    return xp.max(maps, axis=axis) if people else xp.sum(maps, axis=axis)
 
 
 def discs(place: Array, radius: float, size: tuple[int, ...], shown: Array) -> Any:

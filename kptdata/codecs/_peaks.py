@@ -59,7 +59,7 @@ def _quarters(width: int, height: int) -> Any:
     return 0.25 * np.stack([across, down], axis=-1)
 
 
-def patches(peak: Peaks, radius: int, width: int, height: int) -> Array:
+def patches(peak: Peaks, radius: int, width: int, height: int) -> Any:
     """Cut patches (..., K, (2 r + 1)^2) about the peaks; beyond the border they are 0."""
     xp = namespace(peak.value)
     side = 2 * radius + 1
@@ -73,7 +73,7 @@ def patches(peak: Peaks, radius: int, width: int, height: int) -> Array:
     return xp.where(inside, near, 0.0)
 
 
-def quarter_shift(peak: Peaks, width: int, height: int, noise: float = 0.0) -> Array:
+def quarter_shift(peak: Peaks, width: int, height: int, noise: float = 0.0) -> Any:
     """Return 0.25 of a cell toward the higher neighbour, in x and in y: (..., K, 2).
 
     Args:
@@ -97,7 +97,7 @@ def quarter_shift(peak: Peaks, width: int, height: int, noise: float = 0.0) -> A
     return way * constant(_quarters, peak.value, width, height)[peak.index]
 
 
-def settle(place: Array, peak: Peaks, *, reference: bool) -> tuple[Array, Array]:
+def settle(place: Array, peak: Peaks, *, reference: bool) -> tuple[Any, Any]:
     """Return `place` (..., K, 2) and the score; where nothing was found NaN and 0.
 
     The reference gives what it has.

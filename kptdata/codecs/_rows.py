@@ -23,7 +23,8 @@ class Summit(NamedTuple):
     """The highest bin of every row, perhaps between bins."""
 
     row: Any  # (..., S) as it came; for the reference's DARK its logarithm
-    place: Any  # (...) bins
+    index: Any  # (...) integer bin; -1 where the reference finds none
+    place: Any  # (...) the same as a number of the rows' dtype, perhaps refined
     value: Any  # (...)
     found: Any  # (...) bool: positive, finite, and the row is not the same everywhere
     refused: Any  # (...) bool: a DARK step was not taken
@@ -34,7 +35,14 @@ def find_summit(row: Array) -> Summit:
     xp = namespace(row)
     index, value, flat = peaks(row)
     found = xp.isfinite(value) & (value > 0) & ~flat
-    return Summit(row, index, value, found, index < 0)
+    return Summit(row, index, xp.astype(index, row.dtype), value, found, index < 0)
+
+
+def nowhere(summit: Summit, where: Array) -> Summit:
+    """Return the summit with the reference's bin -1 `where` (...) it finds nothing."""
+    xp = namespace(summit.row)
+    index = xp.where(where, -1, summit.index)
+    return summit._replace(index=index, place=xp.astype(index, summit.row.dtype))
 
 
 def refine_row(summit: Summit, kernel_size: int, *, reference: bool) -> Summit:
@@ -48,7 +56,7 @@ def refine_row(summit: Summit, kernel_size: int, *, reference: bool) -> Summit:
     xp = namespace(summit.row)
     if reference:
         row = _log_of_smoothed(summit.row, kernel_size)
-        near = _reference_stretch(row, summit.place)
+        near = _reference_stretch(row, summit.index)
     else:
         row = summit.row
         near = _log_about(summit, kernel_size)
@@ -69,18 +77,18 @@ def _log_of_smoothed(row: Array, kernel_size: int) -> Array:
     return xp.log(_between(smooth))
 
 
-def _reference_stretch(log: Array, place: Array) -> Array:
-    """Return five bins about `place`, the border repeated twice; at bin -1 the reference wraps."""
+def _reference_stretch(log: Array, index: Array) -> Any:
+    """Return five bins about `index`, the border repeated twice; at bin -1 the reference wraps."""
     size = log.shape[-1]
     xp = namespace(log)
-    padded = (place[..., None] + cells(5, place)) % (size + 4) - 2
+    padded = (index[..., None] + cells(5, index)) % (size + 4) - 2
     padded = xp.where(padded < 0, 0, xp.where(padded > size - 1, size - 1, padded))
     return gather(log, padded)
 
 
-def _log_about(summit: Summit, kernel_size: int) -> Array:
+def _log_about(summit: Summit, kernel_size: int) -> Any:
     """Return the logarithm of five smoothed bins about each summit, the border repeated."""
-    row, place = summit.row, summit.place
+    row, place = summit.row, summit.index
     xp = namespace(row)
     size = row.shape[-1]
     reach = 2 + kernel_size // 2
@@ -103,9 +111,9 @@ def _between(values: Array) -> Array:
     return xp.where(values < _FLOOR, _FLOOR, xp.where(values > _CEILING, _CEILING, values))
 
 
-def _quarter(summit: Summit) -> Array:
+def _quarter(summit: Summit) -> Any:
     """Return a quarter of a bin toward the higher neighbour."""
-    row, place = summit.row, summit.place
+    row, place = summit.row, summit.index
     xp = namespace(row)
     size = row.shape[-1]
     after = gather(row, xp.where(place + 1 < size, place + 1, place)[..., None])[..., 0]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, NamedTuple
 
 from kptdata._array import Array, asarray_like, cells, check_array, exp, namespace, peaks
 from kptdata.codecs import base
+from kptdata.codecs._gaussian import merged
 from kptdata.codecs.base import Bound
 from kptdata.codecs.crop import TopDown
 from kptdata.errors import OptionError
@@ -190,17 +191,8 @@ class Hand3DHeatmap(TopDown):
         x, y, z = axes
         if not self.reference:
             x = xp.where(seen[..., None], x, 0.0)
-        z = z * self.max_bound
-        if x.shape[-3] == 1:  # one person: nothing to merge
-            x, y, z = x[..., 0, :, :], y[..., 0, :, :], z[..., 0, :, :]
-            boxes = z[..., :, None, None] * (y[..., None, :, None] * x[..., None, None, :])
-        elif x.shape[-3]:
-            boxes = z[..., :, None, None] * (y[..., None, :, None] * x[..., None, None, :])
-            boxes = xp.max(boxes, axis=-5)
-        else:
-            boxes = xp.sum(
-                z[..., :, None, None] * y[..., None, :, None] * x[..., None, None, :], axis=-5
-            )
+        plane = y[..., None, :, None] * x[..., None, None, :]
+        boxes = merged((z * self.max_bound)[..., :, None, None] * plane, -5)
         shape = (*boxes.shape[:-4], boxes.shape[-4] * boxes.shape[-3], *boxes.shape[-2:])
         return xp.reshape(boxes, shape), seen
 

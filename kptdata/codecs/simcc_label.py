@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, NamedTuple
 from kptdata._array import Array, cells, check_array, exp, namespace, slide
 from kptdata.codecs import base
 from kptdata.codecs._flip import mean_of_mirrored, mirror_maps, swap
-from kptdata.codecs._rows import Summit, find_summit, refine_row
+from kptdata.codecs._rows import Summit, find_summit, nowhere, refine_row
 from kptdata.codecs.base import Bound, DecodedKeypoints
 from kptdata.codecs.crop import TopDown
 from kptdata.errors import OptionError
@@ -229,10 +229,8 @@ class SimCCLabel(TopDown):
         check_array("simcc_y", simcc_y, (*simcc_x.shape[:-1], self.bins[1]))
         x, y = find_summit(simcc_x), find_summit(simcc_y)
         if self.reference:
-            nowhere = (x.value <= 0) | (y.value <= 0)
-            xp = namespace(simcc_x)
-            x = x._replace(place=xp.where(nowhere, -1, x.place))
-            y = y._replace(place=xp.where(nowhere, -1, y.place))
+            none = (x.value <= 0) | (y.value <= 0)
+            x, y = nowhere(x, none), nowhere(y, none)
         if not self.use_dark:
             return x, y
         across, down = self._kernels
@@ -241,7 +239,7 @@ class SimCCLabel(TopDown):
             refine_row(y, down, reference=self.reference),
         )
 
-    def _visibility(self, x: Summit, y: Summit) -> Array:
+    def _visibility(self, x: Summit, y: Summit) -> Any:
         xp = namespace(x.row)
         highest = []
         for summit, sigma in zip((x, y), self.sigmas, strict=True):
@@ -251,8 +249,7 @@ class SimCCLabel(TopDown):
         lower = xp.where(highest[0] > highest[1], highest[1], highest[0])
         if self.reference:
             return lower
-        known: Any = xp.where(x.found & y.found, lower, 0.0)
-        return known
+        return xp.where(x.found & y.found, lower, 0.0)
 
     def flip_merge(
         self,

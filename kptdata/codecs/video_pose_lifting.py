@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Generic, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple
 
 from kptdata._array import Array, asarray_like, check_array, namespace
 from kptdata.codecs import _lifting, base
@@ -167,7 +167,7 @@ class VideoPoseLifting:
     def _with_camera(
         target: VideoLiftingTarget[Array], camera: Camera[Array]
     ) -> VideoLiftingCameraTarget[Array]:
-        half = 0.5 * asarray_like(camera.image_size, camera.focal)
+        half: Any = 0.5 * asarray_like(camera.image_size, camera.focal)
         scale = half[..., :1]
         return VideoLiftingCameraTarget(
             *target, camera.focal / scale, (camera.center - half) / scale
