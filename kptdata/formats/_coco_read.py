@@ -38,10 +38,10 @@ __all__ = [
     "read_images",
 ]
 
-LAYOUT = "coco:layout"
+LAYOUT = "layout:coco"
 """Key of `PoseDataset.meta` that remembers the file's own keys and the schema it was read as."""
 
-RESULTS_LAYOUT = "coco_results:layout"
+RESULTS_LAYOUT = "layout:coco_results"
 """The same for data read from a list of results."""
 
 COLUMNS: Mapping[str, tuple[str, Kind]] = {

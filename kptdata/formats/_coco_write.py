@@ -26,7 +26,7 @@ from kptdata.formats._coco_points import (
     layout_to_write,
     point_lists,
 )
-from kptdata.formats._coco_read import BOXES, COLUMNS, LAYOUT, RESULTS_LAYOUT
+from kptdata.formats._coco_read import BOXES, COLUMNS, LAYOUT
 from kptdata.formats.base import WriteReport, atomic_write, refuse_losses
 from kptdata.schema import Schema
 from kptdata.visibility import Visibility, is_labelled
@@ -228,8 +228,8 @@ def _not_finite(column: NDArray[np.float64] | None) -> int:
     """Count rows that hold something, but not only finite numbers."""
     if column is None:
         return 0
-    rows = column.reshape(len(column), -1)
-    return int((~np.isfinite(rows).all(axis=1) & ~np.isnan(rows).all(axis=1)).sum())
+    inner = tuple(range(1, column.ndim))
+    return int((~np.isfinite(column).all(axis=inner) & ~np.isnan(column).all(axis=inner)).sum())
 
 
 # The file around the annotations
@@ -242,7 +242,7 @@ def _header(
     header: dict[str, bytes] = {}
     for dataset in datasets:
         for key, text in dataset.meta.items():
-            if key in (LAYOUT, RESULTS_LAYOUT):
+            if key == LAYOUT:
                 continue
             lost["meta"] += header.setdefault(key, text) != text
     if any(LAYOUT not in dataset.meta or not _categories_hold(dataset) for dataset in datasets):

@@ -46,7 +46,10 @@ LOSSES: Mapping[str, str] = MappingProxyType(
     | {
         "visibility": "points occluded (1) or visible (2) are read back as just labelled (4)",
         "unlabelled": "points not labelled get score 0, at the origin if no place is given",
-        "image": "images: names, sizes, other keys, and images without results",
+        "images": "images without results",
+        "file_name": "file names of images",
+        "image_size": "sizes of images",
+        "image_extras": "other keys of images",
         "categories": "names of categories",
         "meta": "file-level texts",
     }
@@ -178,18 +181,15 @@ def _completed(dataset: PoseDataset, invented: Counter[str]) -> PoseDataset:
 def _lost_around(dataset: PoseDataset) -> Counter[str]:
     """Count what is said beside the instances."""
     images = dataset.images
-    told = (images.file_name != "") | (images.width > 0) | (images.height > 0)
-    for key, texts in images.extras.items():
-        told |= texts.present & (key != "id")
-    for name in ("sequence", "frame", "camera"):
-        told |= _told(images, name)
-    told |= ~np.isin(np.arange(len(images)), dataset.image)
-    stated = [key for key in dataset.meta if not key.startswith(("coco:", "coco_results:"))]
-    return Counter(image=int(told.sum()), categories=len(dataset.categories), meta=len(stated))
-
-
-def _told(images: ImageTable, name: str) -> NDArray[np.bool_]:
-    values = images.column(name)
-    if name == "sequence":
-        return np.asarray(values != "")
-    return np.asarray(values >= 0 if name == "camera" else values != MISSING_INT)
+    others = [texts for key, texts in images.extras.items() if key != "id"]
+    return Counter(
+        images=len(np.setdiff1d(np.arange(len(images)), dataset.image)),
+        file_name=int((images.file_name != "").sum()),
+        image_size=int((images.wh > 0).any(axis=1).sum()),
+        image_extras=sum(int(texts.present.sum()) for texts in others),
+        sequence=int((images.column("sequence") != "").sum()),
+        frame=int((images.column("frame") != MISSING_INT).sum()),
+        camera=int((images.column("camera") >= 0).sum()),
+        categories=len(dataset.categories),
+        meta=len(dataset.meta) - (RESULTS_LAYOUT in dataset.meta),
+    )
