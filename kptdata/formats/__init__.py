@@ -10,6 +10,7 @@ from typing import Any
 from kptdata._plugins import Table
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, FileError, FormatError
+from kptdata.formats._trivia import without_trivia
 from kptdata.formats.base import Sniff, WriteReport, require_file
 from kptdata.schema import Schema, load_schema
 
@@ -161,8 +162,9 @@ def write_all(
     """
     if not datasets:
         raise DatasetError("write: no dataset given")
-    module = FORMATS.load(format or format_of(path))
-    report: WriteReport = module.write_all(tuple(datasets), Path(path), strict=strict, **options)
+    name = format or format_of(path)
+    seen = tuple(without_trivia(dataset, name, FORMATS) for dataset in datasets)
+    report: WriteReport = FORMATS.load(name).write_all(seen, Path(path), strict=strict, **options)
     return report
 
 
