@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         bbox,
         checks,
         codecs,
+        evaluators,
         formats,
         keypoints,
         metrics,
@@ -103,6 +104,7 @@ __all__ = [
     "checks",
     "codecs",
     "convert",
+    "evaluators",
     "fitting_schemas",
     "formats",
     "import_dataset_info",
@@ -126,7 +128,7 @@ __all__ = [
 ]
 
 _SUBMODULES = frozenset(
-    "affine bbox checks codecs formats keypoints metrics ops plugins synth viz".split()
+    "affine bbox checks codecs evaluators formats keypoints metrics ops plugins synth viz".split()
 )
 _HOME = {
     name: module

@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError
 
-__all__ = ["ImageMatch", "match_images"]
+__all__ = ["ImageMatch", "match_images", "shown"]
 
 _TENSOR = re.compile(r"tensor\((\d+).*\)")
 _SHOWN = 5
+
+
+def shown(values: NDArray[Any], row: Any) -> str:
+    """Return one id as messages write it: 7, 'a'."""
+    return repr(values[row : row + 1].tolist()[0])
 
 
 class ImageMatch(NamedTuple):
@@ -60,10 +65,10 @@ def _sorted_rows(truth: PoseDataset) -> NDArray[np.intp]:
     order = np.argsort(ids, kind="stable")
     same = ids[order][1:] == ids[order][:-1]
     if same.any():
-        twice = ids[order][1:][same][0]
+        twice = shown(ids, order[1:][same][0])
         raise DatasetError(
-            f"ground truth: image id {twice!r} is listed twice; expected unique ids. "
-            "Fix: renumber the images, or merge the files with kpt merge"
+            f"ground truth: image id {twice} is listed twice; expected unique ids. "
+            "Fix: renumber the images"
         )
     return order
 
@@ -91,7 +96,7 @@ def _find(
     if clash.any():
         row = int(np.flatnonzero(clash)[0])
         raise DatasetError(
-            f"images: id {wanted[row]!r} is {predictions.images.file_name[row]!r} in the "
+            f"images: id {shown(wanted, row)} is {predictions.images.file_name[row]!r} in the "
             "predictions "
             f"and {truth.images.file_name[by_id[row]]!r} in the ground truth, and so for "
             f"{int(clash.sum())} images. Fix: number the images alike"
@@ -163,7 +168,7 @@ def _why_by_name(
         row = int(np.flatnonzero(clash)[0])
         return (
             f"{int(clash.sum())} image ids mean other files in the ground truth (id "
-            f"{predictions.images.id[row]!r}: {predictions.images.file_name[row]!r} here, "
+            f"{shown(predictions.images.id, row)}: {predictions.images.file_name[row]!r} here, "
             f"{truth.images.file_name[by_id[row]]!r} there): matched by file name"
         )
     return f"{int((by_id < 0).sum())} image ids are not in the ground truth: matched by file name"
@@ -173,17 +178,17 @@ def _judge_unknown(
     truth: PoseDataset, predictions: PoseDataset, unknown: NDArray[np.bool_], *, skip: bool
 ) -> str:
     rows = np.unique(predictions.image[unknown])
-    shown = ", ".join(
-        "not listed" if row < 0 else repr(predictions.images.id[row]) for row in rows[:_SHOWN]
+    few = ", ".join(
+        "not listed" if row < 0 else shown(predictions.images.id, row) for row in rows[:_SHOWN]
     )
     more = ", ..." if len(rows) > _SHOWN else ""
     lost = int(unknown.sum())
     what = f"{lost} predictions are on {len(rows)} images that the ground truth does not list"
     if skip and not unknown.all():
-        return f"{what} (ids {shown}{more}): left out"
+        return f"{what} (ids {few}{more}): left out"
     known = ", ".join(repr(i) for i in truth.images.id[:3].tolist())
     raise DatasetError(
-        f"predictions: {what}: expected ids such as {known}, found {shown}{more}. Fix: check "
+        f"predictions: {what}: expected ids such as {known}, found {few}{more}. Fix: check "
         "that both "
         f"files are of the same images{_swapped(truth, predictions)}"
         + ("" if unknown.all() else "; or leave them out with --skip-unknown-images")

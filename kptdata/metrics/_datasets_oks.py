@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, OptionError
-from kptdata.metrics._datasets_images import ImageMatch
+from kptdata.metrics._datasets_images import ImageMatch, shown
 from kptdata.metrics.ap import Predictions, Truths
+from kptdata.metrics.oks import check_sigmas
 from kptdata.schema import Schema, load_schema, map_schemas
 
 __all__ = [
@@ -64,13 +65,20 @@ def sigmas_of(schema: Schema, asked: str | Sequence[float] | NDArray[np.float64]
             schema.sigmas, f"schema {schema.name}, {schema.sigma_source or 'source not stated'}"
         )
     if not isinstance(asked, str):
-        return Sigmas(np.asarray(asked, dtype=np.float64), "given")
+        return Sigmas(_fitting(schema, np.asarray(asked, dtype=np.float64)), "given")
     kind, _, value = asked.partition(":")
     if kind == "uniform" and value:
-        return Sigmas(np.full(schema.num_keypoints, _number(value)), asked)
+        return Sigmas(_fitting(schema, np.full(schema.num_keypoints, _number(value))), asked)
     if kind == "borrow" and value:
         return Sigmas(_borrowed(schema, load_schema(value)), f"borrowed from schema {value}")
     raise OptionError(f"sigmas: expected uniform:<value> or borrow:<schema>, got {asked!r}")
+
+
+def _fitting(schema: Schema, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    try:
+        return check_sigmas(values, schema.num_keypoints)
+    except OptionError as error:
+        raise OptionError(f"{error} (schema {schema.name!r})") from None
 
 
 def _number(text: str) -> float:
@@ -125,14 +133,15 @@ def areas_of(
     if missing.size:
         raise DatasetError(
             f"ground truth: {missing.size} annotations have no area ({AREAS[policy]}), first id "
-            f"{truth.ids[missing[0]]!r}. Fix: choose another source, e.g. --area {other}"
+            f"{shown(truth.ids, missing[0])}. Fix: choose another source, e.g. --area {other}"
         )
     tiny = np.flatnonzero((values <= _SMALLEST) & counts)
     if tiny.size and refuse:
         raise DatasetError(
             f"ground truth: {tiny.size} annotations have an area of {_SMALLEST:g} square pixel "
             "or less "
-            f"({AREAS[policy]}), first id {truth.ids[tiny[0]]!r} with {values[tiny[0]]:g}; their "
+            f"({AREAS[policy]}), first id {shown(truth.ids, tiny[0])} with {values[tiny[0]]:g}; "
+            "their "
             "OKS would "
             f"be 0 whatever is predicted. Fix: --area {other}, or --reference to evaluate all "
             "the same"

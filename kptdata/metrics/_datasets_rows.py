@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kptdata._columns import is_missing
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError
+from kptdata.metrics._datasets_images import shown
 from kptdata.metrics.ap import Predictions, Truths, match_instances
 
 __all__ = ["MIN_OKS", "Rows", "rows_by_answers", "rows_by_oks", "rows_by_order"]
@@ -66,7 +67,8 @@ def rows_by_answers(
     if not found.any():
         raise DatasetError(
             f"predictions: none of {len(order)} answers is the id of a ground truth, first "
-            f"{predictions.answers[order[0]]!r}. Fix: check that the files belong together, or "
+            f"{shown(predictions.answers, order[0])}. Fix: check that the files belong together, "
+            "or "
             "use --row-aligned"
         )
     facts = [

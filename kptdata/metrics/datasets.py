@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 METRICS = (*RANKED_METRICS, *POINT_METRICS)
-_SPEC = re.compile(r"(?P<name>[a-z-]+)(?:@(?P<value>[0-9.]+))?(?:\[(?P<norm>[^\]]+)\])?")
+_SPEC = re.compile(r"(?P<name>[a-zA-Z-]+)(?:@(?P<value>[0-9.]+))?(?:\[(?P<norm>[^\]]+)\])?")
 
 
 @dataclass(frozen=True)
@@ -193,13 +193,14 @@ def parse_metric(text: str) -> Spec:
     >>> parse_metric("pck@0.2[torso]")[1:]
     ('pck', 0.2, 'torso')
     """
-    found = _SPEC.fullmatch(text.strip().lower() if "[" not in text else text.strip())
+    found = _SPEC.fullmatch(text.strip())
     if found is None:
         raise OptionError(
             f"metric: expected name, name@threshold or name@threshold[normaliser], got {text!r}"
         )
-    if found["name"] not in METRICS:
-        raise UnknownNameError("metric", found["name"], METRICS)
+    name = found["name"].lower()
+    if name not in METRICS:
+        raise UnknownNameError("metric", name, METRICS)
     try:
         value = None if found["value"] is None else float(found["value"])
     except ValueError:
@@ -208,7 +209,7 @@ def parse_metric(text: str) -> Spec:
         ) from None
     if value is not None and not value > 0:
         raise OptionError(f"metric {text!r}: expected a threshold above 0, got {value:g}")
-    return Spec(text, found["name"], value, found["norm"])
+    return Spec(text, name, value, found["norm"])
 
 
 def _with_pixel_error(specs: list[Spec]) -> list[Spec]:
