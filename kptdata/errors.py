@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+_LISTED = 60  # choices that a message lists: all schemas, but not all ids of a file
+
+
 class KptDataError(Exception):
     """Root of every error that this project raises on purpose."""
 
@@ -64,7 +67,10 @@ class UnknownNameError(KptDataError, LookupError):
         super().__init__(f"unknown {kind} {name!r}: {hint}")
 
     def _listing(self) -> str:
-        return "choose from " + ", ".join(self.choices) if self.choices else "none is known"
+        if not self.choices:
+            return "none is known"
+        more = f", ... ({len(self.choices)} in all)" if len(self.choices) > _LISTED else ""
+        return "choose from " + ", ".join(self.choices[:_LISTED]) + more
 
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, tuple[str, ...]]]:
         return type(self), (self.kind, self.name, self.choices)

@@ -35,7 +35,8 @@ def _row(option: click.Option, context: click.Context) -> str:
     names = [*option.opts[:-1], option.opts[-1] + metavar, *option.secondary_opts]
     record = option.get_help_record(context)
     text = " ".join(record[1].split()) if record else ""
-    text = re.sub(r" ?\[([^]]*)\]$", r" (\1)", text).replace("<", "&lt;").strip()
+    text = re.sub(r"(; )?\bx>=\d+\]$", "]", text)
+    text = re.sub(r" ?\[([^]]+)\]$", r" (\1)", text).replace("<", "&lt;").strip()
     cells = [", ".join(f"`{name}`" for name in names), text]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -102,7 +102,12 @@ def find(line: str) -> tuple[click.Command, list[str]]:
 def options(command: click.Command) -> set[str]:
     """Return the options of a command, the help included."""
     declared = [p for p in command.get_params(click.Context(command)) if p.param_type_name]
-    return {name for p in declared if isinstance(p, click.Option) for name in p.opts} | {"--help"}
+    return {
+        name
+        for p in declared
+        if isinstance(p, click.Option)
+        for name in [*p.opts, *p.secondary_opts]
+    } | {"--help"}
 
 
 @each_page

@@ -66,3 +66,10 @@ def test_pickled_error_is_the_same(error):
     assert type(copy) is type(error)
     assert str(copy) == str(error)
     assert vars(copy) == vars(error)
+
+
+def test_a_long_list_of_choices_is_cut():
+    message = str(UnknownNameError("instance", "x", map(str, range(1000))))
+
+    assert message.startswith("unknown instance 'x': choose from 0, 1, 2, ")
+    assert message.endswith("59, ... (1000 in all)")

@@ -39,9 +39,9 @@ def _print(summary: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     schema, counts = summary["schema"], summary["counts"]
-    console.print(f"[bold]{summary['file']}[/]  {summary['format']}", soft_wrap=True)
+    console.print(f"[bold]{summary['file']}[/]  {summary['format']}")
     console.print(f"schema {schema['name']}, {schema['keypoints']} keypoints")
     for key, count in counts.items():
         console.print(f"  {key.replace('_', ' ')}: {count}")
