@@ -198,13 +198,13 @@ _STATES = {
 def _radii(
     xy: NDArray[np.float64], drawn: NDArray[np.bool_], largest: float
 ) -> NDArray[np.float64]:
-    """Give each point (K,) a radius that leaves its third-nearest neighbour visible."""
+    """Give each point (K,) a radius that leaves its second neighbour visible."""
     radius = np.full(len(xy), largest)
     rows = np.flatnonzero(drawn)
     if len(rows) > 3:
         apart = np.linalg.norm(xy[rows, None] - xy[None, rows], axis=-1)
-        near = np.sort(apart, axis=1)[:, 3]
-        radius[rows] = np.clip(0.42 * near, 1.6, largest)
+        near = np.sort(apart, axis=1)[:, 2]
+        radius[rows] = np.clip(0.4 * near, 1.6, largest)
     return radius
 
 

@@ -163,8 +163,9 @@ class _Plan:
         height, width = encoded.picture.shape[:2]
         inner = max(top.shape[1], _LEAST_WIDTH)
         columns = _columns(count, inner)
-        scale = ((inner + _GAP) / columns - _GAP) / width
-        panel = max(1, int(width * scale)), max(1, int(height * scale))
+        across = int((inner + _GAP) / columns - _GAP)
+        scale = across / width
+        panel = across, max(1, round(height * scale))
         rows = -(-count // columns)
         panels_top = 56 + top.shape[0] + 14
         bottom = panels_top + rows * (panel[1] + _HEAD + _FOOT) + 34
@@ -389,7 +390,9 @@ def _draw_points(page: Picture, panel: Panel, *, peak: bool) -> None:
     if seen(panel.decoded):
         reticle(part, np.array(panel.decoded) - here, 13, WHITE)
     if peak and seen(panel.peak):
-        plus(part, np.array(panel.peak) - here, 3.5, BLUE)
+        x, y = np.array(panel.peak) - here
+        plus(part, (x, y), 3.5, BLUE)
+        part[round(y), round(x)] = BLUE  # sharp, whatever the fraction of a pixel
 
 
 def _write_panel(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kptdata.errors import MissingDependencyError
+from kptdata.viz._draw import blank, paste
 from kptdata.viz._encoded import Encoded, encode_instance
 from kptdata.viz.annotations import choose_keypoints
 from kptdata.viz.heatmaps import draw_heatmaps, has_heatmaps
@@ -37,7 +38,8 @@ def draw_targets(
     """Draw what a codec makes of one instance, (H, W, 3) uint8 RGB.
 
     Heatmaps are drawn as by `draw_heatmaps`; rows of bins along the sides of the crop that they
-    run over; fractions on the crop with their values; anything else field by field.
+    run over; fractions on the crop with their values; anything else field by field. Of a list of
+    codecs each is drawn, one below the other.
 
     Args:
         image: (H, W, 3) uint8 RGB that the coordinates are pixels of.
@@ -53,6 +55,12 @@ def draw_targets(
         UnknownNameError: `keypoints` names a point that the schema does not have.
     """
     chosen = choose_keypoints(dataset.schema, keypoints)
+    if hasattr(codec, "codecs"):
+        each = (
+            draw_targets(image, dataset, row, one, keypoints=keypoints, title=title)
+            for one in codec.codecs
+        )
+        return _stacked(list(each))
     if has_heatmaps(codec):
         drawn = draw_heatmaps(image, dataset, row, codec, keypoints=keypoints, title=title)
         return drawn.picture
@@ -65,6 +73,15 @@ def draw_targets(
     if "keypoint_labels" in fields:
         return _draw_fractions(encoded, dataset.schema, rows, heading)
     return draw_bundle(encoded.target, title=heading)
+
+
+def _stacked(pictures: list[Picture]) -> Picture:
+    page = blank(max(p.shape[1] for p in pictures), sum(p.shape[0] for p in pictures))
+    top = 0
+    for picture in pictures:
+        paste(page, picture, 0, top)
+        top += picture.shape[0]
+    return page
 
 
 # ---------------------------------------------------------------------------------------- SimCC
