@@ -53,8 +53,10 @@ class TrainBatches(Sampler[list[Key]]):
         return ceil(self.count / (self.batch_size * self.world))
 
     def __iter__(self) -> Iterator[list[Key]]:
-        epoch, first = self.resume or (self.epoch(), 0)
-        self.resume = None
+        epoch, first = self.epoch(), 0
+        # Holds until its epoch is over, however often the batches are asked for until then.
+        if self.resume is not None and self.resume[0] >= epoch:
+            epoch, first = self.resume
         order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
         if self.world > 1:
             order = np.resize(order, len(self) * self.batch_size * self.world)

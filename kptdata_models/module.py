@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any, cast
 
 import lightning.pytorch as pl
@@ -119,8 +120,10 @@ class PoseModule(pl.LightningModule):
         path = spec.optimizer if "." in spec.optimizer else f"torch.optim.{spec.optimizer}"
         kind: Any = resolve(path)
         optimizer = kind(self.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
-        total = int(self.trainer.estimated_stepping_batches)
-        per_epoch = max(1, total // spec.epochs)
+        # Counted here: asking the trainer makes it start on the data before a checkpoint is loaded.
+        batches = ceil(len(self.train_data) / (spec.batch_size * self.trainer.world_size))
+        per_epoch = ceil(batches / spec.accumulate)
+        total = per_epoch * spec.epochs
         schedule = LambdaLR(
             optimizer, lambda step: learning_rate_factor(spec, step, total, per_epoch)
         )
