@@ -13,10 +13,14 @@ __all__ = ["COMMANDS", "group", "main"]
 COMMANDS = {
     "check": "Find problems in annotations: rule, severity, ids.",
     "convert": "Convert annotations from one format (and schema) to another.",
+    "demo": "Show it all on drawn people: convert, check and draw, with the commands, on one page.",
     "eval": "Compare predictions with ground truth: AP, PCK, EPE, NME, MPJPE.",
     "info": "Say what an annotation file holds, and what it lacks.",
+    "model": "Show stages, shapes, strides, parameters and operations of a run's model.",
+    "predict": "Predict keypoints in images with a trained model.",
     "schema": "List, show, check, recognise, map and import keypoint schemas.",
     "synth": "Draw N images of people with exact keypoints, visibility, boxes and areas.",
+    "train": "Train the model that a run file describes.",
     "viz": "Draw annotations, heatmaps and other targets: PNG files and a page that shows them.",
 }
 """Name -> one line of help; the module is ``kpt.commands.<name>``."""
