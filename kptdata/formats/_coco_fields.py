@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kptdata._columns import TEXT, RawColumn, is_missing
 from kptdata.formats._coco_kinds import EXACT, Kind
 from kptdata.formats._coco_rows import BadValueError, read_column
+from kptdata.formats._json import is_plain_key
 
 __all__ = ["Fields", "Getter", "whole_numbers"]
 
@@ -75,13 +76,20 @@ class Fields:
             yield from map(encoder.encode, objects)
 
     def _objects(self, rows: NDArray[np.intp]) -> Iterator[list[Any]]:
-        names = {f"f{i}": key for i, key in enumerate(self._getters)}
-        fields: list[Any] = [(name, Any | UnsetType, UNSET) for name in names]
-        struct = msgspec.defstruct("Row", fields, rename=names, gc=False)
+        make = _object_maker(list(self._getters))
         for start in range(0, len(rows), _CHUNK):
             some = rows[start : start + _CHUNK]
             columns = [getter(some) for getter in self._getters.values()]
-            yield list(map(struct, *columns)) if columns else [struct() for _ in some]
+            yield list(map(make, *columns))
+
+
+def _object_maker(keys: Sequence[str]) -> Callable[..., Any]:
+    """Return a function of one value per key that makes an object without those that are UNSET."""
+    if not all(map(is_plain_key, keys)):
+        return lambda *values: {k: v for k, v in zip(keys, values, strict=True) if v is not UNSET}
+    names = {f"f{i}": key for i, key in enumerate(keys)}
+    fields: list[Any] = [(name, Any | UnsetType, UNSET) for name in names]
+    return msgspec.defstruct("Row", fields, rename=names, gc=False)
 
 
 def _values(column: NDArray[Any], kind: Kind) -> Getter:

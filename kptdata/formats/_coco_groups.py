@@ -130,7 +130,7 @@ def readings(groups: Sequence[Group], schema: Schema | None, path: Path) -> list
     """
     if schema is None:
         return [_own_reading(group, path) for group in groups]
-    fits = [fitting_layout(group, schema) for group in groups]
+    fits = [_fitting_layout(group, schema, alone=len(groups) == 1) for group in groups]
     if not any(fits):
         raise _misfit(groups[0], schema, path)
     return [
@@ -169,7 +169,7 @@ def unnamed_reading(lengths: Sequence[int], path: Path) -> Reading:
     return Reading(boxes, whole(boxes))
 
 
-def fitting_layout(group: Group, schema: Schema) -> tuple[Part, ...] | None:
+def _fitting_layout(group: Group, schema: Schema, *, alone: bool) -> tuple[Part, ...] | None:
     """Return where the points of `schema` are in a group, None if the group has others.
 
     Names decide where there are as many as points; otherwise the lists themselves do, as files that
@@ -182,12 +182,15 @@ def fitting_layout(group: Group, schema: Schema) -> tuple[Part, ...] | None:
     lengths = set(list_lengths(group.rows))
     if lengths & {3 * count, 2 * count}:
         return whole(schema)
-    if parts is not None and _may_be_in_parts(group, schema, parts, bool(lengths)):
+    if parts is not None and _may_be_in_parts(group, schema, parts, has_lists=bool(lengths)):
         return parts
-    return whole(schema) if not names and not lengths else None
+    # Without names and points, anything fits; beside other skeletons these are boxes.
+    return whole(schema) if alone and not names and not lengths else None
 
 
-def _may_be_in_parts(group: Group, schema: Schema, parts: Sequence[Part], has_lists: bool) -> bool:
+def _may_be_in_parts(
+    group: Group, schema: Schema, parts: Sequence[Part], *, has_lists: bool
+) -> bool:
     body = schema.names[: parts[0].length]
     if group.skeleton.names and not same_names(body, group.skeleton.names):
         return False

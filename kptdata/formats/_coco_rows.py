@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from kptdata._columns import RawColumn
 from kptdata.errors import FormatError
 from kptdata.formats._coco_kinds import Column, Kind
-from kptdata.formats._json import duplicate_key, loads_or_none
+from kptdata.formats._json import duplicate_key, is_plain_key, loads_or_none
 
 __all__ = ["BadValueError", "RowTable", "read_column", "read_rows"]
 
@@ -80,9 +80,12 @@ class _Reader:
         self._quotes = 0
         self._as_text: set[str] = set()  # known keys that the struct leaves undecoded
         self._keys: list[str] = []  # met so far
-        self._decoder: msgspec.json.Decoder[Any] | None = None
+        self._decoder = self._new_decoder()
 
-    def _new_decoder(self) -> msgspec.json.Decoder[Any]:
+    def _new_decoder(self) -> msgspec.json.Decoder[Any] | None:
+        """Return a decoder for the keys met so far, None if a struct cannot have them."""
+        if not self._keys or not all(map(is_plain_key, self._keys)):
+            return None
         names = {f"f{i}": key for i, key in enumerate(self._keys)}
         fields: list[tuple[str, Any, Any]] = []
         for name, key in names.items():
@@ -103,7 +106,7 @@ class _Reader:
         known = 0
         for key, values in zip(self._keys, columns, strict=True):
             known += self._store(start, rows, key, values)
-        if self._decoder is None and self._keys:
+        if self._decoder is None:
             self._decoder = self._new_decoder()
         quotes = text.count(b'"')
         self._quotes += quotes

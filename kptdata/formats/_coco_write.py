@@ -136,7 +136,7 @@ def annotation_fields(dataset: PoseDataset, lost: Counter[str], *, scored: bool 
             continue
         fields.set(key, link_of(dataset.images, dataset.image))
         if key in extras:
-            fields.overlay(key, extras[key], dataset.image < 0)
+            fields.overlay(key, extras[key], (dataset.image < 0) & extras[key].present)
     layout = layout_to_write(dataset) if dataset.schema.num_keypoints else ()
     for part in layout:
         kept = _set_points(fields, dataset, part, scored=scored)

@@ -12,12 +12,13 @@ from msgspec import Raw
 
 from kptdata.errors import FormatError
 
-__all__ = ["decode", "duplicate_key", "kind_of", "loads_or_none", "require_utf8"]
+__all__ = ["decode", "duplicate_key", "is_plain_key", "kind_of", "loads_or_none", "require_utf8"]
 
 T = TypeVar("T")
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _NOT_NUMBERS = (b"NaN", b"Infinity", b"-Infinity")
+_ESCAPED = re.compile(r'[\\"\x00-\x1f]')
 _STEP = 1 << 20
 _NAMES = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
@@ -105,6 +106,11 @@ def _malformed(data: bytes, message: str, path: Path, place: str | None) -> Form
 
 def _excerpt(data: bytes, at: int) -> str:
     return data[max(at - 12, 0) : at + 16].decode(errors="replace")
+
+
+def is_plain_key(key: str) -> bool:
+    """Tell whether a key is written as it is; only such keys can be fields of a struct."""
+    return _ESCAPED.search(key) is None
 
 
 def loads_or_none(text: bytes) -> Any:
