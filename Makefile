@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+PEERS := .venv-peers
+BENCHMARKS := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
+
 .PHONY: install demo test lint bench clean
 
 install: $(STAMP)
@@ -28,5 +31,19 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/python -m pytest -n 2
 
+# The main job on drawn people; afterwards open demo/index.html.
+demo: $(STAMP)
+	$(BIN)/kpt demo -o demo
+
+# Side by side with the peers, which live in an environment of their own; some scripts take minutes.
+bench: $(STAMP) $(PEERS)/.installed
+	@for script in $(BENCHMARKS); do echo "$$script"; $(BIN)/python $$script --json || exit 1; done
+
+$(PEERS)/.installed: benchmarks/peers.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/peers.txt
+	$(PEERS)/bin/python -m pip install --quiet --no-deps mmpose==1.3.2
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
