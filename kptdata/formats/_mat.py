@@ -85,7 +85,7 @@ def read_mat(path: Path) -> dict[str, Value]:
 
 
 def variables_at_head(path: Path) -> tuple[str, ...]:
-    """Return the variables that begin in the first bytes of a file; none if it is no MATLAB file."""
+    """Return the names of the variables in a file's first bytes; none if it is no MATLAB file."""
     head = read_head(path)
     try:
         order = _byte_order(head, path)
@@ -210,12 +210,9 @@ class _Reader:
         kind, start, size, after = self.tag(at, end)
         if kind != MATRIX:
             raise self.error(f"damaged: an element of type {kind} where a value begins", at)
-        if size > _MEMO:
-            return self._matrix(start, start + size, depth)[1], after
-        key = self.data[start : start + size]
-        found = self.memo.get(key)
-        if found is None:
-            found = self.memo[key] = self._matrix(start, start + size, depth)[1]
+        found = self._matrix(start, start + size, depth)[1]
+        if size <= _MEMO and after == start + size:
+            self.memo[self.data[at:after]] = found
         return found, after
 
     def _matrix(self, at: int, end: int, depth: int) -> tuple[str, Value]:
@@ -273,8 +270,15 @@ class _Reader:
         if 8 * count > end - at:
             raise self.error("damaged: more elements than there are bytes for", at)
         values = []
+        remembered, data, pair = self.memo.get, self.data, self._pair
         for _ in range(count):
-            value, at = self._value(at, end, depth + 1)
+            # Most values are numbers whose bytes have been seen before.
+            size = pair(data, at)[1] if at + 8 <= end else 0
+            value = remembered(data[at : at + 8 + size]) if size <= _MEMO else None
+            if value is None or at + 8 + size > end:
+                value, at = self._value(at, end, depth + 1)
+            else:
+                at += 8 + size
             values.append(value)
         return values, at
 

@@ -30,6 +30,7 @@ __all__ = [
     "EMPTY",
     "FLOATS",
     "INTEGERS",
+    "NUMBERS",
     "Matrix",
     "Value",
     "WrongValueError",
@@ -64,6 +65,11 @@ INTEGERS = {
     for sign in ("", "u")
 }
 """Class -> least value and the one past the greatest."""
+
+NUMBERS = (*FLOATS, *INTEGERS, "logical")
+"""All classes of numbers."""
+
+_NUMBER_TAGS = {f"@{kind}" for kind in NUMBERS}
 
 _EXACT = 2**53
 _FIELD = re.compile(r"[A-Za-z]\w{0,62}", re.ASCII)
@@ -196,7 +202,7 @@ def describe(value: Value) -> str:
     held = matrix(value)
     if held.kind == "char" and isinstance(value, str):
         return f"the text {value!r}"
-    if held.kind in (*FLOATS, *INTEGERS, "logical") and held.size == 1:
+    if held.kind in NUMBERS and held.size == 1:
         return f"{held.items[0]!r}"
     if not held.size:
         return "nothing" if held.kind == "double" else f"an empty {held.kind}"
@@ -204,13 +210,15 @@ def describe(value: Value) -> str:
 
 
 def unset(value: Value) -> bool:
-    """Tell whether a value says nothing: an empty double, or a struct of nothing else."""
-    if type(value) is float or isinstance(value, str):
+    """Tell whether a value says nothing: no number, or a struct of nothing else."""
+    if not value and isinstance(value, list):
+        return True
+    if not isinstance(value, dict) or (len(value) == 1 and next(iter(value)) in _NUMBER_TAGS):
         return False
     held = matrix(value)
     if held.kind == "struct":
         return held.size == 1 and all(unset(values[0]) for values in held.items.values())
-    return held.kind == "double" and not held.size
+    return held.kind in NUMBERS and not held.size
 
 
 def number(value: Value, field: str) -> float | None:
@@ -221,8 +229,12 @@ def number(value: Value, field: str) -> float | None:
     """
     if type(value) is float:
         return value
+    if type(value) is dict and len(value) == 1:
+        ((tag, single),) = value.items()
+        if tag in _NUMBER_TAGS:
+            return float(single)
     held = matrix(value)
-    if held.kind not in (*FLOATS, *INTEGERS, "logical") or held.size > 1:
+    if held.kind not in NUMBERS or held.size > 1:
         raise WrongValueError(field, "a number", value)
     return float(held.items[0]) if held.size else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct as packing
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kptdata.errors import DatasetError
@@ -25,9 +25,11 @@ _NUMBERS = {
 }  # fmt: skip
 _CELL, _STRUCT, _CHAR = 1, 2, 4
 
-# A whole double of one element, but for its eight bytes: the form that nearly all values have.
-_SCALAR = packing.Struct("<14I d")
-_SCALAR_HEAD = (_MATRIX, 56, _UINT32, 8, 6, 0, _INT32, 8, 1, 1, _INT8, 0, 9, 8)
+# A double of one element but for its eight bytes: the form that most numbers have.
+_DOUBLE_HEAD = packing.pack(
+    "<14I", _MATRIX, 56, _UINT32, 8, 6, 0, _INT32, 8, 1, 1, _INT8, 0, 9, 8
+)  # fmt: skip
+_DOUBLE = packing.Struct("<d").pack
 
 
 def mat_bytes(variables: Mapping[str, Value]) -> Iterator[bytes]:
@@ -37,58 +39,76 @@ def mat_bytes(variables: Mapping[str, Value]) -> Iterator[bytes]:
         DatasetError: something is no value as `_mat_values` describes them.
     """
     yield _HEADER
+    writer = _Writer()
     for name, value in variables.items():
-        packed = zlib.compress(_matrix(matrix(value), name))
+        packed = zlib.compress(writer.matrix(matrix(value), name))
         yield packing.pack("<2I", _COMPRESSED, len(packed))
         yield packed
 
 
-def _value(value: Value) -> bytes:
-    if type(value) is float:
-        return _SCALAR.pack(*_SCALAR_HEAD, value)
-    return _matrix(matrix(value))
+class _Writer:
+    """Makes the bytes of values; those of single numbers other than doubles are remembered."""
+
+    def __init__(self) -> None:
+        self._memo: dict[tuple[str, Any], bytes] = {}
+
+    def _value(self, value: Value) -> bytes:
+        if type(value) is float:
+            return _DOUBLE_HEAD + _DOUBLE(value)
+        if isinstance(value, dict) and len(value) == 1:
+            (key,) = value.items()
+            if isinstance(key[1], int):
+                # 1 and true are equal keys, but each class has a tag of its own.
+                found = self._memo.get(key)
+                if found is None:
+                    found = self._memo[key] = self.matrix(matrix(value))
+                return found
+        return self.matrix(matrix(value))
+
+    def matrix(self, held: Matrix, name: str = "") -> bytes:
+        """Return a matrix element."""
+        if held.kind == "struct":
+            flags, contents = _STRUCT, self._struct(held)
+        elif held.kind == "cell":
+            flags, contents = _CELL, b"".join(map(self._value, held.items))
+        elif held.kind == "char":
+            flags, contents = _CHAR, _element(_UINT16, _utf16(held.items))
+        elif held.kind in _NUMBERS:
+            flags, storage, code = _NUMBERS[held.kind]
+            contents = _element(storage, _packed(held.kind, held.items, code))
+        else:
+            raise DatasetError(f"not a MATLAB value: there is no class {held.kind!r}")
+        head = packing.pack("<4I", _UINT32, 8, flags, 0)
+        shape = _element(_INT32, packing.pack(f"<{len(held.shape)}i", *held.shape))
+        named = _element(_INT8, name.encode("latin-1"))
+        body = b"".join((head, shape, named, contents))
+        return packing.pack("<2I", _MATRIX, len(body)) + body
+
+    def _struct(self, held: Matrix) -> bytes:
+        fields: Mapping[str, Sequence[Value]] = held.items
+        for name in fields:
+            if not is_field_name(name):
+                raise DatasetError(f"not a MATLAB value: a struct with the field {name!r}")
+        length = 64 if any(len(name) > 31 for name in fields) else 32
+        names = b"".join(name.encode().ljust(length, b"\0") for name in fields)
+        values = (column[i] for i in range(held.size) for column in fields.values())
+        # MATLAB wants the length in the short form.
+        size = packing.pack("<2HI", _INT32, 4, length)
+        return size + _element(_INT8, names) + b"".join(map(self._value, values))
 
 
-def _matrix(held: Matrix, name: str = "") -> bytes:
-    if held.kind == "struct":
-        flags, contents = _STRUCT, _struct(held)
-    elif held.kind == "cell":
-        flags, contents = _CELL, b"".join(map(_value, held.items))
-    elif held.kind == "char":
-        written = str(held.items).encode("utf-16-le")
-        flags, contents = _CHAR, _element(_UINT16, written)
-    elif held.kind in _NUMBERS:
-        flags, storage, code = _NUMBERS[held.kind]
-        contents = _element(storage, _packed(held, code))
-    else:
-        raise DatasetError(f"not a MATLAB value: there is no class {held.kind!r}")
-    head = [
-        _element(_UINT32, packing.pack("<2I", flags, 0)),
-        _element(_INT32, packing.pack(f"<{len(held.shape)}i", *held.shape)),
-        _element(_INT8, name.encode("latin-1")),
-    ]
-    body = b"".join(head) + contents
-    return packing.pack("<2I", _MATRIX, len(body)) + body
-
-
-def _packed(held: Matrix, code: str) -> bytes:
+def _utf16(written: Any) -> bytes:
     try:
-        return packing.pack(f"<{held.size}{code}", *held.items)
-    except packing.error as error:
-        raise DatasetError(f"not a MATLAB value: {held.kind}: {error}") from None
+        return str(written).encode("utf-16-le")
+    except UnicodeEncodeError as error:
+        raise DatasetError(f"not a MATLAB value: {error}") from None
 
 
-def _struct(held: Matrix) -> bytes:
-    fields: Mapping[str, list[Any]] = held.items
-    for name in fields:
-        if not is_field_name(name):
-            raise DatasetError(f"not a MATLAB value: a struct with the field {name!r}")
-    length = 64 if any(len(name) > 31 for name in fields) else 32
-    names = b"".join(name.encode().ljust(length, b"\0") for name in fields)
-    values = (column[i] for i in range(held.size) for column in fields.values())
-    # MATLAB wants the length in the short form.
-    size = packing.pack("<2HI", _INT32, 4, length)
-    return size + _element(_INT8, names) + b"".join(map(_value, values))
+def _packed(kind: str, items: Sequence[Any], code: str) -> bytes:
+    try:
+        return packing.pack(f"<{len(items)}{code}", *items)
+    except (packing.error, OverflowError) as error:
+        raise DatasetError(f"not a MATLAB value: {kind}: {error}") from None
 
 
 def _element(kind: int, data: bytes) -> bytes:

@@ -19,8 +19,7 @@ from kptdata.dataset import PoseDataset, RawColumn
 from kptdata.errors import DatasetError
 from kptdata.formats._mat_values import (
     EMPTY,
-    FLOATS,
-    INTEGERS,
+    NUMBERS,
     Value,
     WrongValueError,
     as_value,
@@ -66,7 +65,6 @@ _CONTAINERS: Mapping[str, Mapping[str, Any]] = {
     "single_person": {"kind": "cell", "shape": (-1, 1)},
     "act": {"kind": "struct", "shape": (-1, 1), "fields": list(_NO_ACT)},
 }
-_NUMBERS = (*FLOATS, *INTEGERS, "logical")
 
 
 class Built(NamedTuple):
@@ -361,7 +359,7 @@ def _beside(
     shape = _along(container["shape"], len(filled))
     held = [matrix(value) for value in filled]
     kind = container["kind"]
-    if kind in _NUMBERS and all(one.kind in _NUMBERS and one.size == 1 for one in held):
+    if kind in NUMBERS and all(one.kind in NUMBERS and one.size == 1 for one in held):
         kinds = {one.kind for one in held} or {kind}
         single = kinds.pop() if len(kinds) == 1 else "double"
         return numeric(single, [one.items[0] for one in held], shape)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from kptdata.formats._mat_values import (
     EMPTY,
-    Matrix,
     Value,
     WrongValueError,
     matrix,
@@ -36,7 +35,7 @@ _POINT = ("x", "y", "id", "is_visible")
 FLAGS = ("number", "text '1'", "text '0'", "empty", "absent")
 """How ``is_visible`` may be written; counted while reading."""
 
-_STATES = {0.0: Visibility.OCCLUDED, 1.0: Visibility.VISIBLE}
+_STATES: Mapping[float | None, Visibility] = {0.0: Visibility.OCCLUDED, 1.0: Visibility.VISIBLE}
 _TEXTS = {"0": Visibility.OCCLUDED, "1": Visibility.VISIBLE}
 
 
@@ -152,23 +151,15 @@ def _state(flag: Value | None, facts: Counter[str]) -> int:
         # In Python bool('0') is true, in MATLAB '0' is 48: the text is what its digit says.
         state = _TEXTS.get(flag)
         facts[f"text '{flag}'"] += 1
+    elif flag == EMPTY or not matrix(flag).size:
+        facts["empty"] += 1
+        return Visibility.LABELLED
     else:
-        held = matrix(flag)
-        if not held.size:
-            facts["empty"] += 1
-            return Visibility.LABELLED
-        state = _STATES.get(_single(held))
+        state = _STATES.get(number(flag, "annopoints.point.is_visible"))
         facts["number"] += 1
     if state is None:
         raise WrongValueError("annopoints.point.is_visible", "0, 1, '0', '1' or nothing", flag)
     return state
-
-
-def _single(held: Matrix) -> float:
-    numbers = held.size == 1 and isinstance(held.items, list)
-    if not numbers or not isinstance(held.items[0], (int, float)):
-        return math.nan
-    return float(held.items[0])
 
 
 def people(found: Sequence[Person]) -> People:
