@@ -43,7 +43,8 @@ class MSRAHeatmap(TopDown):
     quarter shift have none.
 
     ``decode(encode(xy))`` is within `bound` of `xy`: plain, half a cell of rounding and the quarter
-    shift, for points whose nearest cell is on the map; unbiased, 0.1 cell away from the border.
+    shift, for points whose nearest cell is on the map; unbiased, 0.1 cell (sigma 0.6 or more), where
+    the smoothed cells about the peak are on the map.
 
     Args:
         input_size: width and height of the network input, pixels.
@@ -95,7 +96,8 @@ class MSRAHeatmap(TopDown):
         if not self.unbiased:
             # The last pixels are past the last cell by up to one stride less a pixel.
             return Bound((0.75 * across, 0.75 * down), max(0.0, max(across, down) / 2 - 1))
-        reach = 3 * self.sigma + self.blur_kernel_size // 2
+        # The smoothed cells about the peak, two each way, must not see what is beyond the border.
+        reach = self.blur_kernel_size // 2 + 2.5
         return Bound((0.1 * across, 0.1 * down), reach * max(across, down))
 
     def encode(

@@ -128,9 +128,9 @@ class SimCCLabel(TopDown):
         """How far ``decode(encode(xy))`` may be from `xy`, pixels, and how far from the border."""
         half = 0.5 / self.simcc_split_ratio
         border = max(0.0, 1 / self.simcc_split_ratio - 1)
-        if self.use_dark:  # a tail that is cut off bends the summit
+        if self.use_dark:  # rounding moves a summit that is symmetric by a trace
             half *= 1.01
-            border = (3 * max(self.sigmas) + max(self._kernels)) / self.simcc_split_ratio
+            border = (max(self._kernels) // 2 + 3) / self.simcc_split_ratio
         return Bound((half, half), border)
 
     @property

@@ -54,7 +54,8 @@ class UDPHeatmap(TopDown):
 
     Gradients reach the heatmaps through `score`, through a DARK step and through the offsets.
 
-    ``decode(encode(xy))`` is within `bound` of `xy`: 0.1 cell away from the border.
+    ``decode(encode(xy))`` is within `bound` of `xy`: 0.1 cell, for gaussians where the smoothed
+    cells about the peak are on the map, and with a radius of a cell or more.
 
     Args:
         input_size: width and height of the network input, pixels.
@@ -108,10 +109,11 @@ class UDPHeatmap(TopDown):
     def bound(self) -> Bound:
         """How far ``decode(encode(xy))`` may be from `xy`, pixels, and how far from the border."""
         across, down = self.stride
-        cells_ = 3 * self.sigma + self.blur_kernel_size // 2
-        if self.heatmap_type == "combined":
-            cells_ = self._radius + self.blur_kernel_size
-        return Bound((0.1 * across, 0.1 * down), cells_ * max(across, down))
+        error = (0.1 * across, 0.1 * down)
+        if self.heatmap_type == "combined":  # offsets are right in every cell
+            return Bound(error)
+        # The smoothed cells about the peak, one each way, must not see what is beyond the border.
+        return Bound(error, (self.blur_kernel_size // 2 + 1.5) * max(across, down))
 
     @property
     def _radius(self) -> float:
