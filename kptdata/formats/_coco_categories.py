@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,17 +65,21 @@ def named_schema(skeleton: Skeleton, path: Path) -> Schema:
     Raises:
         SchemaError: the names cannot be a schema's (one stands there twice).
     """
-    try:
-        return infer_schema(skeleton.names).schema
-    except SchemaError:
-        pass
     name = next(iter(skeleton.categories.values()), "custom")
     try:
-        return Schema.from_names(skeleton.names, name=name)
+        return _schema_of(skeleton.names, name)
     except SchemaError as error:
         raise SchemaError(
             error.problem, path=path, place="categories.keypoints", found=error.found, fix=error.fix
         ) from None
+
+
+@lru_cache(maxsize=64)
+def _schema_of(names: tuple[str, ...], name: str) -> Schema:
+    try:
+        return infer_schema(names).schema
+    except SchemaError:
+        return Schema.from_names(names, name=name)
 
 
 _SHORT = {"l": "left", "r": "right", "f": "front", "b": "back"}

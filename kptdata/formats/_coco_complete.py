@@ -149,7 +149,7 @@ def _with_parts(dataset: PoseDataset, invented: Counter[str]) -> PoseDataset:
     extras, boxes = dict(dataset.extras), dict(dataset.boxes)
     for key, number in _VALID.items():
         own = slice(parts[number].start, parts[number].stop)
-        valid: NDArray[np.bool_] = dataset.labelled[:, own].any(axis=1)
+        valid = np.asarray(dataset.labelled[:, own].any(axis=1))
         if key not in extras:
             invented[key] += len(dataset)
             extras[key] = RawColumn(b"true" if v else b"false" for v in valid.tolist())

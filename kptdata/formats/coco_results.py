@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from kptdata._columns import MISSING_INT, TEXT, RawColumn
 from kptdata.dataset import ImageTable, PoseDataset
+from kptdata.errors import FormatError
 from kptdata.formats._coco_categories import Skeleton
 from kptdata.formats._coco_file import load_list
 from kptdata.formats._coco_groups import Group, readings
@@ -97,6 +98,14 @@ def read_all(
     group = Group(Skeleton((), {}), np.arange(len(rows)), rows)
     (reading,) = readings([group], schema, path)
     table, columns = read_annotations(rows, reading, path, scored=True)
+    if len(rows) and not (len(_ids_in(table)) or "image_id" in table.raw):
+        raise FormatError(
+            "no COCO results",
+            path=path,
+            expected="a list of objects with image_id",
+            found=", ".join(map(repr, list(table.raw)[:6])) or "other keys",
+            fix="name the format that it is in",
+        )
     listed = _images_of(table)
     columns["image"] = image_rows(listed, table)
     layout = json.dumps({"schema": reading.schema.hash()}).encode()
@@ -110,10 +119,14 @@ def read_all(
     return (dataset,)
 
 
+def _ids_in(table: RowTable) -> list[int | str]:
+    keys = id_keys(table.columns["image_id"], table.raw.get("image_id"))
+    return [key for key in dict.fromkeys(keys) if isinstance(key, int | str)]
+
+
 def _images_of(table: RowTable) -> ImageTable:
     """Return the images that results name, in the order in which they do."""
-    keys = id_keys(table.columns["image_id"], table.raw.get("image_id"))
-    ids = [key for key in dict.fromkeys(keys) if isinstance(key, int | str)]
+    ids = _ids_in(table)
     names = [""] * len(ids)
     if all(isinstance(i, int) for i in ids):
         return ImageTable.of(names, id=np.array(ids, dtype=np.int64))
