@@ -1,4 +1,4 @@
-"""``kpt eval``: predictions against ground truth, with an account of what was counted."""
+"""``kpt eval``: predictions, or a model's, against ground truth, with an account."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import click
 if TYPE_CHECKING:
     from kptdata import PoseDataset
     from kptdata.metrics import Evaluation
+
+
+CHECKPOINTS = (".ckpt", ".pt", ".pth")
+"""Suffixes by which a first argument is a model and not a file of annotations."""
 
 
 @click.command("eval")
@@ -24,6 +28,12 @@ if TYPE_CHECKING:
     "nme[interocular], mpjpe, pa-mpjpe, n-mpjpe; may be given several times.",
 )
 @click.option("--schema", metavar="S", help="Keypoint schema of GT, if the file does not name it.")
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Images for a checkpoint; by default the folder of the annotations.",
+)
 @click.option("--gt-format", metavar="F", help="Format of GT; sniffed by default.")
 @click.option("--pred-format", metavar="F", help="Format of PRED; sniffed by default.")
 @click.option(
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--area",
+    metavar="A",
     default="annotation",
     show_default=True,
     help="Area of a ground truth: annotation, mask, box053 (0.53 of the box), box or hull.",
@@ -43,9 +54,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--score-mode",
-    default="bbox",
-    show_default=True,
-    help="bbox (as given), keypoint, bbox_keypoint or bbox_rle.",
+    metavar="MODE",
+    help="bbox (as given; the default), keypoint, bbox_keypoint or bbox_rle.",
 )
 @click.option(
     "--keypoint-threshold",
@@ -53,7 +63,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Least keypoint score that counts in bbox_keypoint.",
 )
-@click.option("--nms", default="none", show_default=True, help="oks_nms, soft_oks_nms or none.")
+@click.option("--nms", metavar="MODE", help="oks_nms, soft_oks_nms or none (the default).")
 @click.option(
     "--nms-threshold",
     default=0.9,
@@ -88,11 +98,14 @@ if TYPE_CHECKING:
 def command(
     gt: str, pred: str, metrics: tuple[str, ...], as_json: bool, csv: Path | None, **options: Any
 ) -> None:
-    """Compare predictions with ground truth.
+    """Compare predictions with ground truth: AP, PCK, EPE, NME, MPJPE.
 
     GT and PRED are files of any readable format, optionally with their format in front. Images are
     matched by id or file name, rows by the id that a prediction answers or by OKS. What was counted
     and ignored and decided is printed with the figures; -1 of other tools is n/a here.
+
+    kpt eval CHECKPOINT GT predicts first, in the boxes of GT, and then scores and suppresses as
+    with --mmpose, unless --score-mode or --nms say otherwise.
     """
     from kpt._options import echo_json
 
@@ -111,11 +124,12 @@ def _evaluate(
     metrics: tuple[str, ...],
     *,
     schema: str | None,
+    images: Path | None,
     gt_format: str | None,
     pred_format: str | None,
-    score_mode: str,
+    score_mode: str | None,
     keypoint_threshold: float,
-    nms: str,
+    nms: str | None,
     nms_threshold: float,
     mmpose: bool,
     backend: str | None,
@@ -127,17 +141,24 @@ def _evaluate(
 ) -> Evaluation:
     import kptdata as kd
 
-    truth, predictions = _read_both(gt, pred, schema, gt_format, pred_format)
+    if Path(gt).suffix in CHECKPOINTS:
+        truth, predictions = _predict(Path(gt), pred, schema, gt_format or pred_format, images)
+        mmpose = True
+    else:
+        truth, predictions = _read_both(gt, pred, schema, gt_format, pred_format)
     if backend is not None:
         if metrics != ("oks",):
             raise click.UsageError("--backend evaluates --metric oks alone")
         return kd.evaluators.evaluate_with(backend, truth, predictions, **shared)
-    scoring = kd.metrics.Scoring(score_mode, keypoint_threshold, nms, nms_threshold)
+    usual = kd.metrics.Scoring.mmpose() if mmpose else kd.metrics.Scoring()
+    scoring = kd.metrics.Scoring(
+        score_mode or usual.mode, keypoint_threshold, nms or usual.nms, nms_threshold
+    )
     return kd.metrics.evaluate(
         truth,
         predictions,
         metrics,
-        scoring=kd.metrics.Scoring.mmpose() if mmpose else scoring,
+        scoring=scoring,
         details=details,
         max_dets=max_dets,
         row_aligned=row_aligned,
@@ -158,6 +179,31 @@ def _read_both(
     # A list of results names no keypoints: they are those of the ground truth.
     given = truth.schema if name == "coco_results" else None
     return truth, kd.read(target.path, format=name, schema=given)
+
+
+def _predict(
+    checkpoint: Path, data: str, schema: str | None, data_format: str | None, images: Path | None
+) -> tuple[PoseDataset, PoseDataset]:
+    """Read the ground truth, and predict in the boxes of those who count."""
+    import numpy as np
+
+    import kptdata as kd
+    from kpt._options import parse_location
+    from kpt._progress import progress
+    from kptdata_models import load
+
+    source = parse_location(data, data_format)
+    truth = kd.read(source.path, format=source.format, schema=schema)
+    boxed = (truth.column("bbox")[:, 2:] > 0).all(axis=1) & (truth.image >= 0)
+    people = truth[boxed & (truth.column("iscrowd") != 1) & truth.labelled.any(axis=1)]
+    click.echo(f"predicting for {len(people)} of {len(truth)} instances", err=True)
+    predictor = load(checkpoint)
+    folder = images or source.path.parent
+    with progress("predicting", len(people)) as advance:
+        found = predictor.predict_dataset(people, folder, on_batch=advance).dataset
+    # The score of a box alone; `--score-mode` joins it with those of the keypoints.
+    given = people.column("score")
+    return truth, found.replace(score=np.where(np.isnan(given), 1.0, given))
 
 
 def _write_csv(found: Evaluation, path: Path) -> None:
