@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kptdata.viz._pictures import read_picture, write_picture
 from kptdata.viz.annotations import Style, draw_annotations
 from kptdata.viz.gallery import Gallery, annotation_gallery, heatmap_gallery, target_gallery
 from kptdata.viz.heatmaps import HeatmapPicture, Panel, draw_heatmaps
@@ -25,6 +26,8 @@ __all__ = [
     "draw_schema",
     "draw_targets",
     "heatmap_gallery",
+    "read_picture",
     "save_schema_picture",
     "target_gallery",
+    "write_picture",
 ]

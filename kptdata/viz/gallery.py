@@ -28,6 +28,7 @@ __all__ = ["Gallery", "annotation_gallery", "heatmap_gallery", "target_gallery"]
 
 _BOX_MARGIN = 0.1  # of the points' extent, where an instance has no box
 _PAGE = 2000  # pixels: about the longer side of a contact sheet
+_CAPTION = 30  # pixels: height of the line under a picture
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ def annotation_gallery(
     source = _Source(dataset, None if images is None else Path(images), plain)
     style = style or Style()
     if sheet is not None:
-        cell = _PAGE // max(sheet)
-        style = replace(style, sides=(min(cell, style.sides[0]), cell))
+        side = _PAGE // max(sheet) - _CAPTION
+        style = replace(style, sides=(side, side))
 
     def draw() -> Iterator[_Named]:
         for row in rows:

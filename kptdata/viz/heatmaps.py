@@ -63,10 +63,12 @@ class Panel(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class HeatmapPicture:
-    """A picture (H, W, 3) uint8 RGB and where its panels are."""
+    """A picture (H, W, 3) uint8 RGB, where its panels are, and its larger parts on their own."""
 
     picture: Picture
     panels: tuple[Panel, ...]
+    crop: Picture
+    overlay: Picture
 
 
 def has_heatmaps(codec: Any) -> bool:
@@ -113,7 +115,8 @@ def draw_heatmaps(
     chosen = choose_keypoints(dataset.schema, keypoints)
     encoded = encode_instance(image, dataset, row, codec, outputs)
     maps = _maps(encoded, codec)
-    top = _draw_top(image, dataset, row, encoded, maps, codec)
+    parts = _draw_parts(image, dataset, row, encoded, maps, codec)
+    top = _side_by_side(parts)
     plan = _Plan.of(len(maps) // dataset.schema.num_keypoints * int(chosen.sum()), top, encoded)
     page = blank(plan.width, plan.height)
     text(page, title or "heatmaps", (_MARGIN, 18), 15, INK, bold=True)
@@ -121,7 +124,7 @@ def draw_heatmaps(
     paste(page, top, _MARGIN, plan.first_top)
     panels = _draw_panels(page, plan, encoded, maps, codec, dataset.schema, chosen, marks=marks)
     _draw_legend(page)
-    return HeatmapPicture(page, panels)
+    return HeatmapPicture(page, panels, parts[1], parts[2])
 
 
 def _maps(encoded: Encoded, codec: Any) -> NDArray[np.float64]:
@@ -208,14 +211,14 @@ def _account(encoded: Encoded, codec: Any) -> str:
 
 
 # --------------------------------------------------------------------------------------- above all
-def _draw_top(
+def _draw_parts(
     image: Picture,
     dataset: PoseDataset,
     row: int,
     encoded: Encoded,
     maps: NDArray[np.float64],
     codec: Any,
-) -> Picture:
+) -> tuple[Picture, Picture, Picture]:
     """Draw the image with the crop's frame, the crop with points, and the crop under all maps."""
     one = dataset[row : row + 1]
     whole = draw_annotations(image, one, Style(sides=(480, 900)))
@@ -226,11 +229,14 @@ def _draw_top(
     inside = one.replace(xy=encoded.xy[None], given_xy=None)
     crop = draw_annotations(encoded.picture, inside, Style(boxes=False, sides=(_TOP, _TOP)))
     over = _overlay(encoded, maps, codec, dataset.schema, crop.shape[1::-1])
-    parts = [_tall(part) for part in (whole, crop, over)]
+    return whole, crop, over
+
+
+def _side_by_side(parts: tuple[Picture, Picture, Picture]) -> Picture:
     names = ("image, box and crop", "network input", "all heatmaps")
     gap = np.full((_TOP + 24, _GAP, 3), GROUND, np.uint8)
     columns = []
-    for part, name in zip(parts, names, strict=True):
+    for part, name in zip(map(_tall, parts), names, strict=True):
         column = blank(part.shape[1], _TOP + 24)
         paste(column, part, 0, 24)
         text(column, name, (0, 11), 12, DIM)
@@ -406,7 +412,8 @@ def _write_panel(
     y = panel.top + panel.height + 10
     dx, dy = encoded.difference[k]
     if np.isfinite(dx):
-        moved = f"\u0394 {dx:+.2f} {dy:+.2f}".replace("-", "\u2212")
+        # Adding 0 turns -0.00 into +0.00.
+        moved = f"\u0394 {round(dx, 2) + 0:+.2f} {round(dy, 2) + 0:+.2f}".replace("-", "\u2212")
         text(page, moved, (panel.left, y), 10.5, INK)
         score = f"score {encoded.score[k]:.2f}" if encoded.predicted else f"peak {heat.max():.2f}"
         if not kind:
