@@ -93,7 +93,9 @@ def _first_line(error: BaseException) -> str:
 def _contents(h5py: Any, file: Any, path: Path, limit: int) -> Contents:
     arrays: dict[str, NDArray[Any]] = {}
 
-    def visit(name: str, item: Any) -> None:
+    def visit(name: str | bytes, item: Any) -> None:
+        if isinstance(name, bytes):  # how h5py gives names that are no text
+            raise FormatError("a name that is not UTF-8", path=path, found=repr(name)[1:])
         if isinstance(item, h5py.Dataset):
             size = math.prod(item.shape or ()) * item.dtype.itemsize
             if item.shape is None or size > limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from kptdata.dataset import ImageTable, PoseDataset
 from kptdata.errors import FileError
 
-__all__ = ["sized"]
+__all__ = ["sized", "upright_size"]
+
+_ORIENTATION = 0x0112  # EXIF tag
+_SIDEWAYS = (5, 6, 7, 8)
 
 
 def sized(dataset: PoseDataset, folder: Path | None) -> PoseDataset:
@@ -63,3 +67,24 @@ def _size(path: Path) -> tuple[int, int]:
         raise FileError(problem, path=path, fix="replace the file or leave --images out") from None
     except (OSError, SyntaxError, ValueError) as error:  # what damaged headers make Pillow raise
         raise FileError(f"cannot be read as an image: {error}", path=path) from None
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Return width and height of an image as it is shown, its EXIF orientation applied.
+
+    Tools that load a picture before they divide by its size turn it first.
+
+    Raises:
+        FileError: the file is not there, or is no image.
+    """
+    from PIL import Image
+
+    size = _size(path)
+    if size[0] <= 0:
+        raise FileError("no such image", path=path, fix="check the folder of images")
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(_ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        return size  # EXIF data that is damaged turns nothing
+    return (size[1], size[0]) if turned in _SIDEWAYS else size

@@ -26,6 +26,7 @@ from kptdata.formats._mat_values import (
     cell,
     char,
     char_units,
+    is_field_name,
     numeric,
     struct,
 )
@@ -303,8 +304,8 @@ class _Reader:
         raw = self.data[tag.start : tag.start + tag.size]
         parts = [raw[i : i + length].split(b"\0")[0] for i in range(0, tag.size, length)]
         names = [part.decode("latin-1") for part in parts]
-        if len(set(names)) < len(names) or any(not n or n.startswith("@") for n in names):
-            raise self.error("damaged: field names that are empty or not unique", tag.start)
+        if len(set(names)) < len(names) or not all(map(is_field_name, names)):
+            raise self.error("damaged: field names that are no names or not unique", tag.start)
         return names
 
     def _char(self, at: int, end: int, shape: tuple[int, ...]) -> Value:

@@ -39,6 +39,6 @@ def listed(dataset: PoseDataset) -> Listed:
     rows = found[np.argsort(dataset.order[found], kind="stable")]
     images = dataset.image[rows]
     names = dataset.images.file_name[images].tolist()
-    first = {name: row for name, row in zip(reversed(names), images[::-1].tolist(), strict=True)}
+    first = dict(zip(reversed(names), images[::-1].tolist(), strict=True))
     image_rows = np.array([first[name] for name in dict.fromkeys(names)], np.intp)
     return Listed(rows, names, image_rows)

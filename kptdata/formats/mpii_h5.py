@@ -116,7 +116,7 @@ def _dataset(contents: Contents, path: Path, schema: Schema) -> PoseDataset:
     _refuse_other_flags(seen, path)
     center = _numbers(arrays, "center", (count, 2), path)
     enlarged = _numbers(arrays, "scale", (count,), path)
-    labelled = (part != 0).any(axis=-1)
+    labelled: NDArray[np.bool_] = np.any(part != 0, axis=-1)
     visibility = np.where(seen == 1, Visibility.VISIBLE, Visibility.OCCLUDED)
     objpos, scale = _restored(center, enlarged)
     images, image = by_name(names)
@@ -229,7 +229,8 @@ def _stated(kept: PoseDataset) -> dict[str, NDArray[np.float64]]:
     """Return the typed datasets that say what the columns say."""
     objpos, scale = place_from_boxes(kept)
     scale = np.where(np.isfinite(scale), scale, _UNKNOWN)
-    center = np.where(np.isnan(objpos).any(axis=1)[:, None], _UNKNOWN, objpos + ORIGIN)
+    gone = np.isnan(objpos).any(axis=1, keepdims=True)
+    center = np.where(gone, _UNKNOWN, objpos + ORIGIN)
     known = center[:, 0] != _UNKNOWN
     center[known, 1] += _LOWERED * scale[known]
     seen = kept.labelled & (kept.visibility != Visibility.OCCLUDED)
@@ -327,7 +328,7 @@ def _made(kept: PoseDataset) -> dict[str, NDArray[Any]]:
 def _noted(
     kept: PoseDataset, stated: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, NDArray[np.float64]]:
-    """Put back the numbers that were read, in the rows where they still say what the columns say."""
+    """Put back the numbers that were read where they still say what the columns say."""
     found = {name: values.copy() for name, values in stated.items()}
     read = {name: values.copy() for name, values in stated.items()}
     for key in (_POINT_NOTES, _PLACE_NOTES):

@@ -217,7 +217,7 @@ def _dataset(people: Sequence[_Person], schema: Schema) -> PoseDataset:
     stated = np.array([p.joints for p in people], np.float64).reshape(count, _COUNT, 2)
     labelled = np.array([p.joints_vis for p in people]).reshape(count, _COUNT) == 1
     shifted = stated - ORIGIN
-    canonical = (stated == _MISSING).all(axis=-1)
+    canonical: NDArray[np.bool_] = np.all(stated == _MISSING, axis=-1)
     given = np.where((labelled | canonical)[..., None], np.nan, shifted)
     objpos = np.array([p.center for p in people], np.float64).reshape(count, 2) - ORIGIN
     images, image = by_name([p.image for p in people])
@@ -252,7 +252,8 @@ def _stated(
     """Yield joints and centre of each person as the file states them."""
     points = np.where(dataset.labelled[..., None], dataset.xy, dataset.column("given_xy")) + ORIGIN
     points[np.isnan(points).any(axis=-1)] = _MISSING
-    place = np.where(np.isnan(objpos).any(axis=1)[:, None], _MISSING, objpos + ORIGIN)
+    gone = np.isnan(objpos).any(axis=1, keepdims=True)
+    place = np.where(gone, _MISSING, objpos + ORIGIN)
     return zip(points.tolist(), place.tolist(), strict=True)
 
 
@@ -308,7 +309,9 @@ def _objects(kept: PoseDataset, names: Sequence[str]) -> Iterator[dict[str, Any]
 
 def _noted(text: bytes | None, values: Any) -> Any:
     """Return numbers as they were read, where they still are the numbers of the columns."""
-    noted = None if text is None else msgspec.json.decode(text)
+    if text is None:
+        return values
+    noted: Any = msgspec.json.decode(text)
     try:
         same = np.array_equal(np.subtract(noted, ORIGIN), np.subtract(values, ORIGIN))
     except (TypeError, ValueError):  # a note that somebody changed
