@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["NAMES", "annotation", "ground_truth", "parsed", "same_json", "save", "wholebody"]
+import numpy as np
+
+__all__ = [
+    "NAMES",
+    "annotation",
+    "evaluate",
+    "ground_truth",
+    "parsed",
+    "same_json",
+    "save",
+    "wholebody",
+]
 
 NAMES = [
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder",
@@ -100,3 +113,21 @@ def same_json(a: Any, b: Any) -> bool:
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(same_json, a, b))
     return bool(a == b)
+
+
+def evaluate(path: Path, results: Path | list[dict[str, Any]]) -> np.ndarray:
+    """Return pycocotools' ten figures."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(path))
+        found = truth.loadRes(str(results) if isinstance(results, Path) else results)
+        evaluation = COCOeval(truth, found, "keypoints")
+        if len(truth.anns):
+            k = len(next(iter(truth.anns.values()))["keypoints"]) // 3
+            evaluation.params.kpt_oks_sigmas = np.full(k, 0.05)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.stats

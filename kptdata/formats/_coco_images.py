@@ -14,7 +14,7 @@ from kptdata._columns import is_missing
 from kptdata.dataset import ImageTable
 from kptdata.errors import DatasetError
 from kptdata.formats._coco_fields import Fields, Getter
-from kptdata.formats._coco_read import IMAGE_KINDS
+from kptdata.formats._coco_read import IMAGE_KINDS, id_keys
 
 __all__ = ["Images", "link_of", "lost_links"]
 
@@ -93,6 +93,9 @@ def lost_links(images: ImageTable, image: NDArray[np.intp]) -> int:
     """Count rows whose image cannot be found again: it has no id, or not the first of its id."""
     if not len(images):
         return 0
-    _, first, where = np.unique(images.id, return_index=True, return_inverse=True)
-    findable = (first[where] == np.arange(len(images))) & ~is_missing(images.id)
+    seen: set[Any] = {None}
+    findable = np.zeros(len(images), bool)
+    for row, key in enumerate(id_keys(images.id, images.extras.get("id"))):
+        findable[row] = key not in seen
+        seen.add(key)
     return int((~findable[image[image >= 0]]).sum())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from coco_files import NAMES, annotation, ground_truth, parsed, save, wholebody
+from coco_files import NAMES, annotation, evaluate, ground_truth, parsed, save, wholebody
 from datasets import crowd, full_pair
 
 import kptdata as kd
@@ -18,24 +16,6 @@ from kptdata import DatasetError, FormatError, ImageTable, OptionError, PoseData
 from kptdata.visibility import Visibility
 
 NAN = np.nan
-
-
-def evaluate(path: Path, results: Path | list[dict[str, Any]]) -> np.ndarray:
-    """Return pycocotools' ten figures."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(path))
-        found = truth.loadRes(str(results) if isinstance(results, Path) else results)
-        evaluation = COCOeval(truth, found, "keypoints")
-        if len(truth.anns):
-            k = len(next(iter(truth.anns.values()))["keypoints"]) // 3
-            evaluation.params.kpt_oks_sigmas = np.full(k, 0.05)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return evaluation.stats
 
 
 def as_results(path: Path) -> list[dict[str, Any]]:
