@@ -26,6 +26,7 @@ from kptdata.metrics._datasets_oks import (
 )
 from kptdata.metrics._datasets_points import Spec
 from kptdata.metrics.ap import COCO_BANDS, AveragePrecision, Predictions, Truths, average_precision
+from kptdata.metrics.distance import distances, summarise
 from kptdata.metrics.result import Figure, MetricResult
 
 __all__ = ["DETAILS", "RANKED_METRICS", "RankedSubject"]
@@ -247,7 +248,8 @@ def _counts(found: AveragePrecision) -> dict[str, object]:
 
 def _oks(subject: RankedSubject, spec: Spec) -> MetricResult:
     found = subject.evaluate()
-    details = [figure for kind in subject.details for figure in _DETAILS[kind](subject, found)]
+    details = _pixel_errors(subject, found)
+    details += [figure for kind in subject.details for figure in _DETAILS[kind](subject, found)]
     return MetricResult(
         spec.text,
         _stats(found),
@@ -255,6 +257,20 @@ def _oks(subject: RankedSubject, spec: Spec) -> MetricResult:
         subject.facts() + _count_facts(found, subject.max_dets),
         _counts(found) | {"sigmas": subject.oks_sigmas.source, "area": subject.area},
     )
+
+
+def _pixel_errors(subject: RankedSubject, found: AveragePrecision) -> list[Figure]:
+    """Say what AP does not: how many pixels off those are that were found."""
+    truth, prediction = found.pairs
+    truths = subject.truths
+    error = summarise(
+        distances(subject.ranked.xy[prediction], truths.xy[truth], truths.labelled[truth])
+    )
+    where = f"at OKS {found.thresholds[0]:g}"
+    return [
+        Figure(f"EPE mean {where}", error.mean, "px", "nobody was found"),
+        Figure(f"EPE median {where}", error.median, "px", "nobody was found"),
+    ]
 
 
 def _by_keypoint(subject: RankedSubject, _: AveragePrecision) -> list[Figure]:

@@ -34,6 +34,7 @@ __all__ = [
     "COCO_BANDS",
     "AveragePrecision",
     "BandCount",
+    "Pairs",
     "Predictions",
     "Truths",
     "average_precision",
@@ -83,6 +84,13 @@ class BandCount(NamedTuple):
     matched_ignored: int  # predictions set aside at the lowest threshold: matched an ignored one
 
 
+class Pairs(NamedTuple):
+    """Predictions and the ground truths they hit, at the first threshold in the first band."""
+
+    truth: NDArray[np.intp]  # (M,) rows of the ground truths
+    prediction: NDArray[np.intp]  # (M,) rows of the predictions
+
+
 @dataclass(frozen=True)
 class AveragePrecision:
     """Precision and recall of every setting; -1 where a category has no ground truth in a band.
@@ -93,6 +101,7 @@ class AveragePrecision:
         thresholds: (T,).
         bands: name -> smallest and largest area, both included.
         counts: name of band -> who was counted.
+        pairs: who hit whom.
         beyond_max_dets: predictions that were left out as not among the best of their image.
     """
 
@@ -101,6 +110,7 @@ class AveragePrecision:
     thresholds: NDArray[np.float64]
     bands: Mapping[str, tuple[float, float]]
     counts: Mapping[str, BandCount] = field(repr=False)
+    pairs: Pairs = field(repr=False)
     beyond_max_dets: int
 
     def ap(
@@ -176,11 +186,14 @@ def average_precision(
     outcome = np.zeros((len(thresholds) * len(bands), len(place)), dtype=np.uint8)
     settings = np.repeat(thresholds, len(bands))
     everywhere = np.tile(ignored, (1, len(thresholds)))
+    hits = [_NO_PAIRS]
     for made in match_greedily(candidates, settings, everywhere, truths.crowd):
         state = np.where(everywhere[made.truth, made.setting], _SET_ASIDE, _HIT)
         if truths.unmatchable is not None:
             state[truths.unmatchable[made.truth] & (state == _HIT)] = _NOTHING
         outcome[made.setting, place[made.place]] = state
+        first = (made.setting == 0) & (state == _HIT)
+        hits.append(Pairs(made.truth[first], ranking.rows[made.place[first]]))
     in_band = np.empty((len(bands), len(place)), dtype=bool)
     in_band[:, place] = _within(predictions.area[ranking.rows], limits).T
     curves = _Curves(
@@ -191,12 +204,18 @@ def average_precision(
     )
     precision, recall = curves.all(recall_points)
     counts = _band_counts(truths, ignored, in_band, outcome[: len(bands)], tuple(bands))
-    beyond = len(predictions.score) - len(ranking.rows)
     return AveragePrecision(
-        precision, recall, thresholds, MappingProxyType(dict(bands)), counts, beyond
+        precision=precision,
+        recall=recall,
+        thresholds=thresholds,
+        bands=MappingProxyType(dict(bands)),
+        counts=counts,
+        pairs=Pairs(*map(np.concatenate, zip(*hits, strict=True))),
+        beyond_max_dets=len(predictions.score) - len(ranking.rows),
     )
 
 
+_NO_PAIRS = Pairs(np.empty(0, np.intp), np.empty(0, np.intp))
 _NOTHING, _HIT, _SET_ASIDE = np.uint8(0), np.uint8(1), np.uint8(2)
 
 

@@ -45,28 +45,33 @@ def _distance(inputs: Inputs, normaliser: np.ndarray | None = None) -> np.ndarra
     return arrays.distances(inputs["pred"], inputs["gt"], inputs["mask"], normaliser)
 
 
+def _or_zero(value: float) -> float:
+    """Return what the reference says of nothing at all: 0 where we say NaN."""
+    return 0.0 if np.isnan(value) else value
+
+
 def _pck(case: Case, inputs: Inputs) -> Inputs:
     found = arrays.pck(_distance(inputs, inputs["norm_factor"]), case.params["thr"])
     defined = int((found.counts > 0).sum())
     return {
         "acc_per_kpt": found.per_keypoint,
-        "avg_acc": found.mean if defined else 0.0,
+        "avg_acc": _or_zero(found.mean),
         "cnt": defined,
     }
 
 
 def _auc(case: Case, inputs: Inputs) -> Inputs:
     distance = _distance(inputs) / case.params["norm_factor"]
-    return {"auc": arrays.auc(distance, case.params["num_thrs"])}
+    return {"auc": _or_zero(arrays.auc(distance, case.params["num_thrs"]))}
 
 
 def _epe(_: Case, inputs: Inputs) -> Inputs:
-    return {"epe": arrays.summarise(_distance(inputs)).mean}
+    return {"epe": _or_zero(arrays.summarise(_distance(inputs)).mean)}
 
 
 def _nme(_: Case, inputs: Inputs) -> Inputs:
     normaliser = inputs["normalize_factor"][:, 0]
-    return {"nme": arrays.summarise(_distance(inputs, normaliser)).mean}
+    return {"nme": _or_zero(arrays.summarise(_distance(inputs, normaliser)).mean)}
 
 
 def _mpjpe(_: Case, inputs: Inputs) -> Inputs:
