@@ -1,7 +1,7 @@
 """The tables of docs/cli.md, made from the commands themselves: ``python tests/cli_page.py``.
 
 Between two markers of each section stands what the commands say of themselves; the text around
-them is written by hand. A command without a section gets one at the end.
+them is written by hand. A command without a section gets one.
 """
 
 from __future__ import annotations
@@ -66,11 +66,13 @@ def renewed(text: str) -> str:
     for name, line in COMMANDS.items():
         heading = f"## kpt {name}\n"
         if heading not in text:
-            text = f"{text.rstrip()}\n\n{heading}\n{line}\n\n{BEGIN}\n{END}\n"
+            later = [f"## kpt {after}\n" for after in COMMANDS if after > name]
+            at = min((text.index(h) for h in later if h in text), default=len(text))
+            text = f"{text[:at].rstrip()}\n\n{heading}\n{line}\n\n{BEGIN}\n{END}\n\n{text[at:]}"
         start = text.index(heading)
         begin, end = text.index(BEGIN, start), text.index(END, start)
         text = text[:begin] + _tables(name) + text[end + len(END) :]
-    return re.sub(r"\n{3,}", "\n\n", text)
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
 if __name__ == "__main__":

@@ -128,11 +128,14 @@ def test_output_below_a_file(fails, coco_file, tmp_path):
     assert names_in(tmp_path) == ["people.json"]
 
 
-def test_a_report_that_cannot_be_written(fails, coco_file, tmp_path):
-    report = tmp_path / "none" / "report.json"
+def test_a_report_that_cannot_be_written_stops_all(fails, coco_file, tmp_path):
+    target, report = tmp_path / "x.json", tmp_path / "none" / "report.json"
 
-    assert str(report) in fails("convert", coco_file, f"coco:{tmp_path / 'x.json'}", "--report",
-                                report)  # fmt: skip
+    message = fails("convert", coco_file, f"coco:{target}", "--report", report)
+
+    assert str(report.parent) in message
+    assert "--report" in message
+    assert not target.exists()
 
 
 @pytest.mark.parametrize(
