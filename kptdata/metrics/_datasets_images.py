@@ -97,9 +97,8 @@ def _find(
         row = int(np.flatnonzero(clash)[0])
         raise DatasetError(
             f"images: id {shown(wanted, row)} is {predictions.images.file_name[row]!r} in the "
-            "predictions "
-            f"and {truth.images.file_name[by_id[row]]!r} in the ground truth, and so for "
-            f"{int(clash.sum())} images. Fix: number the images alike"
+            f"predictions and {truth.images.file_name[by_id[row]]!r} in the ground truth, and so "
+            f"for {int(clash.sum())} images. Fix: number the images alike"
         )
     return by_id, how, facts
 
@@ -188,9 +187,8 @@ def _judge_unknown(
         return f"{what} (ids {few}{more}): left out"
     known = ", ".join(repr(i) for i in truth.images.id[:3].tolist())
     raise DatasetError(
-        f"predictions: {what}: expected ids such as {known}, found {few}{more}. Fix: check "
-        "that both "
-        f"files are of the same images{_swapped(truth, predictions)}"
+        f"predictions: {what}: expected ids such as {known}, found {few}{more}. Fix: check that "
+        f"both files are of the same images{_swapped(truth, predictions)}"
         + ("" if unknown.all() else "; or leave them out with --skip-unknown-images")
     )
 

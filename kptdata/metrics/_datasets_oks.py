@@ -57,9 +57,8 @@ def sigmas_of(schema: Schema, asked: str | Sequence[float] | NDArray[np.float64]
     if asked is None:
         if schema.sigmas is None:
             raise OptionError(
-                f"sigmas: schema {schema.name!r} has none, and OKS needs one per keypoint. "
-                "Fix: --sigmas uniform:0.05, or --sigmas borrow:<schema> to take them by "
-                "keypoint name"
+                f"sigmas: schema {schema.name!r} has none, and OKS needs one per keypoint. Fix: "
+                "--sigmas uniform:0.05, or --sigmas borrow:<schema> to take them by keypoint name"
             )
         return Sigmas(
             schema.sigmas, f"schema {schema.name}, {schema.sigma_source or 'source not stated'}"
@@ -138,13 +137,10 @@ def areas_of(
     tiny = np.flatnonzero((values <= _SMALLEST) & counts)
     if tiny.size and refuse:
         raise DatasetError(
-            f"ground truth: {tiny.size} annotations have an area of {_SMALLEST:g} square pixel "
-            "or less "
-            f"({AREAS[policy]}), first id {shown(truth.ids, tiny[0])} with {values[tiny[0]]:g}; "
-            "their "
-            "OKS would "
-            f"be 0 whatever is predicted. Fix: --area {other}, or --reference to evaluate all "
-            "the same"
+            f"ground truth: {tiny.size} annotations have an area of {_SMALLEST:g} square pixel or "
+            f"less ({AREAS[policy]}), first id {shown(truth.ids, tiny[0])} with "
+            f"{values[tiny[0]]:g}; their OKS would be 0 whatever is predicted. Fix: --area "
+            f"{other}, or --reference to evaluate all the same"
         )
     return Areas(values, policy, _stated_source(truth, policy))
 

@@ -35,8 +35,7 @@ def rows_by_order(truth: PoseDataset, predictions: PoseDataset) -> Rows:
     if len(truth) != len(predictions):
         raise DatasetError(
             f"--row-aligned: {len(truth)} ground truths and {len(predictions)} predictions; "
-            "expected as "
-            "many. Fix: leave the option out, rows are then matched by answers or OKS"
+            "expected as many. Fix: leave the option out, rows are then matched by answers or OKS"
         )
     return Rows(np.arange(len(truth)), "row (as asked)", ())
 
@@ -56,9 +55,8 @@ def rows_by_answers(
     rows = {value: row for row, value in enumerate(truth.ids.tolist())}
     if len(rows) < len(truth):
         raise DatasetError(
-            f"ground truth: {len(truth) - len(rows)} ids are used twice, so that `answers` "
-            "cannot name "
-            "one. Fix: renumber the annotations"
+            f"ground truth: {len(truth) - len(rows)} ids are used twice, so that `answers` cannot "
+            "name one. Fix: renumber the annotations"
         )
     answered = np.array(
         [rows.get(v, -1) for v in predictions.answers[order].tolist()], dtype=np.intp
@@ -68,8 +66,7 @@ def rows_by_answers(
         raise DatasetError(
             f"predictions: none of {len(order)} answers is the id of a ground truth, first "
             f"{shown(predictions.answers, order[0])}. Fix: check that the files belong together, "
-            "or "
-            "use --row-aligned"
+            "or use --row-aligned"
         )
     facts = [
         f"{n} predictions {why}: left out"

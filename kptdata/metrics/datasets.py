@@ -257,8 +257,7 @@ def _scores(predictions: PoseDataset, scoring: Scoring, *, required: bool) -> ND
         if predictions.keypoint_score is None:
             raise DatasetError(
                 f"predictions: --score-mode {scoring.mode} needs a score per keypoint, and there "
-                "is none. "
-                "Fix: --score-mode bbox"
+                "is none. Fix: --score-mode bbox"
             )
         given = rescore(given, predictions.keypoint_score, scoring.mode, scoring.keypoint_threshold)
     bad = np.flatnonzero(np.isnan(given))
@@ -266,9 +265,8 @@ def _scores(predictions: PoseDataset, scoring: Scoring, *, required: bool) -> ND
         what = "no score" if predictions.score is None else "a score that is NaN or missing"
         raise DatasetError(
             f"predictions: {bad.size} of {len(given)} have {what}, first row {bad[0]}; "
-            "predictions are ranked "
-            "by score. Fix: write a finite score, or use --score-mode keypoint where keypoints "
-            "have scores"
+            "predictions are ranked by score. Fix: write a finite score, or use --score-mode "
+            "keypoint where keypoints have scores"
         )
     return given
 

@@ -200,8 +200,7 @@ def nearby_joints_nms(
     if distance_threshold <= 0 or not limit < xy.shape[1]:
         raise OptionError(
             "nearby_joints_nms: expected distance_threshold above 0 and num_nearby below "
-            f"{xy.shape[1]}, "
-            f"got {distance_threshold} and {limit}"
+            f"{xy.shape[1]}, got {distance_threshold} and {limit}"
         )
     ranking = rank_predictions(score, _groups(image, len(score)), None)
     radius = np.linalg.norm(np.ptp(xy, axis=1), axis=1) * distance_threshold
