@@ -174,12 +174,13 @@ class RankedSubject:
         return (f"{differing} ground truths state a num_keypoints that is not so: taken as stated",)
 
     def _left_out(self) -> tuple[str, ...]:
-        lost = int((self.match.prediction >= 0).sum()) - len(self.ranked_rows)
-        if not lost:
-            return ()
-        return (
-            f"{lost} predictions are of a category that the ground truth does not have: left out",
-        )
+        truths = int((self.match.truth >= 0).sum()) - len(self.truth_rows)
+        ranked = int((self.match.prediction >= 0).sum()) - len(self.ranked_rows)
+        lost = {
+            "ground truths are of a category that their file does not list": truths,
+            "predictions are of a category that the ground truth does not have": ranked,
+        }
+        return tuple(f"{count} {what}: left out" for what, count in lost.items() if count)
 
     def _identity(self) -> tuple[str, ...]:
         ids = self.truth.ids

@@ -350,7 +350,8 @@ def _nowhere(truth: PoseDataset, kept: NDArray[np.intp], axes: int) -> NDArray[n
 
 
 def _align_by_oks(subject: RankedSubject) -> Rows:
-    plain = replace(subject, reference=False)
+    # Points are compared in categories that the file does not list, too.
+    plain = replace(subject, truth=subject.truth.replace(categories={}), reference=False)
     # Who has no score chooses last.
     ranked = plain.ranked._replace(score=np.nan_to_num(plain.ranked.score, nan=-np.inf))
     return rows_by_oks(

@@ -176,6 +176,18 @@ def test_prediction_of_another_category_is_left_out():
     assert said(found, "1 predictions are of a category that the ground truth does not have")
 
 
+def test_ground_truth_of_an_unlisted_category():
+    """As pycocotools, but not silently; metrics of points do not ask for a list."""
+    truth = people(XY, category=np.array([4, 4, 1]), categories={1: "person"})
+    predictions = answers(XY, category=np.array([4, 4, 1]))
+
+    found = evaluate(truth, predictions, ["oks", "pck"])
+
+    assert found.results[0].counts["bands"]["all"]["counted"] == 1
+    assert said(found, "2 ground truths are of a category that their file does not list")
+    assert found["PCK@0.2[bbox_max]"] == 100.0
+
+
 def test_crowdpose_levels():
     schema = kd.load_schema("crowdpose")
     images = kd.ImageTable.of(
