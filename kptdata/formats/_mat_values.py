@@ -169,16 +169,16 @@ def matrix(value: Value) -> Matrix:
 
 
 def _tagged(kind: str, value: Mapping[str, Any]) -> Matrix:
-    items, shape = value["@" + kind], value.get("@shape", [1, 1])
-    single = "@shape" not in value
-    listed = [items] if single else items
-    made = Matrix(kind, tuple(shape), _finite(listed) if kind in FLOATS else listed)
-    lists = [items] if isinstance(items, (str, list)) else []
-    if kind == "struct" and isinstance(items, dict):
-        lists = list(items.values())
-    if kind != "char" and not single and any(len(held) != made.size for held in lists):
+    items = value["@" + kind]
+    if "@shape" not in value:
+        return Matrix(kind, (1, 1), _finite([items]) if kind in FLOATS else [items])
+    shape = tuple(value["@shape"])
+    size = math.prod(shape)
+    columns = items.values() if kind == "struct" and isinstance(items, dict) else [items]
+    listed = all(isinstance(held, list) and len(held) == size for held in columns)
+    if not (isinstance(items, str) if kind == "char" else listed):
         raise DatasetError(f"not a MATLAB value: {kind} of the shape {shape} with other elements")
-    return made
+    return Matrix(kind, shape, _finite(items) if kind in FLOATS else items)
 
 
 def _finite(items: Iterable[Any]) -> list[float]:

@@ -298,7 +298,7 @@ class _ImageFields:
 def _named(raw: Value | None, file_name: str) -> Value:
     """Return ``image``, with what it held beside the name."""
     noted = record(raw, "image") if isinstance(raw, dict) else None
-    if noted is not None and plain(noted.get("name", EMPTY)) == file_name:
+    if noted is not None and (plain(noted.get("name", EMPTY)) or "") == file_name:
         return raw
     return {**(noted or {}), "name": as_value(file_name)}
 
