@@ -77,7 +77,7 @@ def encode(picture: Picture, suffix: str = ".png") -> bytes:
     import cv2
 
     options = (
-        [cv2.IMWRITE_JPEG_QUALITY, 88] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 6]
+        [cv2.IMWRITE_JPEG_QUALITY, 88] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 3]
     )
     _, data = cv2.imencode(suffix, picture[..., ::-1], options)
     return bytes(data.tobytes())

@@ -223,13 +223,26 @@ def _draw_parts(
     one = dataset[row : row + 1]
     whole = draw_annotations(image, one, Style(sides=(480, 900)))
     scale = np.array(whole.shape[1::-1]) / image.shape[1::-1]
-    corners = (encoded.corners + 0.5) * scale - 0.5
+    whole, corners = _with_room(whole, (encoded.corners + 0.5) * scale - 0.5)
     outline(whole, corners, (20, 20, 20), 4)
     outline(whole, corners, ORANGE, 2)
     inside = one.replace(xy=encoded.xy[None], given_xy=None)
     crop = draw_annotations(encoded.picture, inside, Style(boxes=False, sides=(_TOP, _TOP)))
     over = _overlay(encoded, maps, codec, dataset.schema, crop.shape[1::-1])
     return whole, crop, over
+
+
+def _with_room(
+    picture: Picture, corners: NDArray[np.float64]
+) -> tuple[Picture, NDArray[np.float64]]:
+    """Widen a picture until a frame outside it is seen, up to 3/4 of its size on each side."""
+    size = np.array(picture.shape[1::-1])
+    before = np.clip(np.ceil(3 - corners.min(axis=0)), 0, size * 3 // 4).astype(int)
+    after = np.clip(np.ceil(corners.max(axis=0) + 3 - size), 0, size * 3 // 4).astype(int)
+    width, height = (before + size + after).tolist()
+    page = blank(width, height, PANEL)
+    paste(page, picture, *before.tolist())
+    return page, corners + before
 
 
 def _side_by_side(parts: tuple[Picture, Picture, Picture]) -> Picture:
