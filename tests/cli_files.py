@@ -59,6 +59,10 @@ UNREADABLE: dict[str, Callable[[Path], Path]] = {
     "other-json": _written("package.json", b'{"name": "left-pad", "version": "1.0.0"}'),
     "list-json": _written("list.json", b"[1, 2, 3]"),
     "binary-json": _written("binary.json", bytes(range(256))),
+    "byte-order-mark": _written("bom.json", b"\xef\xbb\xbf" + json.dumps(document()).encode()),
+    "not-a-number": _written(
+        "nan.json", json.dumps(document(person(1, 7, 10, area=float("nan")))).encode()
+    ),
     "not-a-mat": _written("fake.mat", b"MATLAB 5.0 MAT-file" + b"\x00" * 200),
     "folder": lambda folder: folder,
 }

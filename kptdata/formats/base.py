@@ -143,14 +143,15 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def read_head(path: Path, size: int = 65536) -> bytes:
-    """Read the first `size` bytes, unpacking gzip; empty if that cannot be done."""
+    """Read the first `size` bytes, unpacking gzip; empty if that cannot be done.
+
+    A byte-order mark is left out: the format is recognised, and its reader names the mark.
+    """
     with suppress(OSError, EOFError, zlib.error), path.open("rb") as file:
         packed = file.read(2) == _GZIP
         file.seek(0)
-        if not packed:
-            return file.read(size)
-        with gzip.open(file) as unpacked:
-            return unpacked.read(size)
+        with gzip.open(file) if packed else file as unpacked:
+            return unpacked.read(size).removeprefix(_BOM)
     return b""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from cli_files import document, person
+from cli_files import UNREADABLE, document, person
 
 import kptdata as kd
 
@@ -130,3 +130,8 @@ def test_library_and_command_agree(kpt, coco_file):
     assert {k: facts[k] for k in facts if k not in ("file", "format")} == json.loads(
         json.dumps(kd.summarise(kd.read(coco_file)))
     )
+
+
+def test_what_json_cannot_hold_is_named(fails, tmp_path):
+    assert "byte-order mark" in fails("info", UNREADABLE["byte-order-mark"](tmp_path))
+    assert "NaN" in fails("info", UNREADABLE["not-a-number"](tmp_path))
