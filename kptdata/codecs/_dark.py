@@ -14,12 +14,13 @@ import numpy as np
 from kptdata._array import Array, blur, constant, divide, namespace, patch_blur
 from kptdata.codecs._peaks import Peaks, patches, quarter_shift
 
-__all__ = ["Step", "fall_back", "plain_step", "udp_step"]
+__all__ = ["Step", "fall_back", "keep_top", "plain_step", "udp_step"]
 
 # What the reference puts in place of smaller and larger values before the logarithm.
 _FLOOR = 1e-10
 _UDP_FLOOR, _UDP_CEILING = 1e-3, 50.0
 _EPSILON = 2.0**-23
+FAINT_STRONG = 0.05, 50.0  # peaks outside are refined like these
 
 
 class Step(NamedTuple):
@@ -111,9 +112,9 @@ def _udp_differences() -> Any:
 def _smoothed(maps: Array, peak: Peaks, radius: int, kernel_size: int, *, reference: bool) -> Any:
     """Return the smoothed neighbourhood of each peak (..., K, (2 r + 1)^2).
 
-    The logarithm's derivatives do not depend on a factor. The reference scales so that smoothing
-    keeps the maximum of the map; here the highest cell of the neighbourhood becomes 1, so that a
-    faint map is refined like a strong one.
+    The logarithm's derivatives do not depend on a factor, but what is cut off before it does. As
+    the reference does with the whole map, the neighbourhood keeps its maximum; here a peak fainter
+    or stronger than that makes sense for is refined like the nearest that is not.
     """
     xp = namespace(maps)
     height, width = maps.shape[-2:]
@@ -126,8 +127,15 @@ def _smoothed(maps: Array, peak: Peaks, radius: int, kernel_size: int, *, refere
     low = -1e3 * peak.value[..., None]  # minus infinity times the matrix's zeros would be NaN
     patch = xp.where(patch < low, low, patch)
     smooth = patch @ constant(patch_blur, patch, radius, kernel_size)
-    top = xp.max(smooth, axis=-1)
-    return smooth / xp.where(top > 0, top, 1.0)[..., None]
+    return smooth * keep_top(xp.max(smooth, axis=-1), peak.value)[..., None]
+
+
+def keep_top(smooth: Array, value: Array) -> Any:
+    """Return the factor that brings the maximum of a smoothed neighbourhood back to its `value`."""
+    xp = namespace(smooth)
+    faint, strong = FAINT_STRONG
+    value = xp.where(value > strong, strong, xp.where(value > faint, value, faint))
+    return value / xp.where(smooth > 0, smooth, 1.0)
 
 
 def _repeat_border(log: Array, peak: Peaks, width: int, height: int) -> Array:

@@ -15,6 +15,7 @@ from kptdata._array import (
     patch_blur,
     peaks,
 )
+from kptdata.codecs._dark import keep_top
 
 _FLOOR, _CEILING = 1e-3, 50.0  # what the reference cuts values to before the logarithm
 
@@ -99,8 +100,7 @@ def _log_about(summit: Summit, kernel_size: int) -> Any:
     low = -1e3 * summit.value[..., None]
     stretch = xp.where(stretch < low, low, stretch)
     smooth = stretch @ asarray_like(patch_blur(2, kernel_size, 1), row)
-    top = xp.max(smooth, axis=-1)
-    smooth = smooth / xp.where(top > 0, top, 1.0)[..., None]
+    smooth = smooth * keep_top(xp.max(smooth, axis=-1), summit.value)[..., None]
     nearest = place[..., None] + (cells(5, place) - 2)
     nearest = xp.where(nearest < 0, 0, xp.where(nearest > size - 1, size - 1, nearest))
     return xp.log(_between(gather(smooth, nearest - place[..., None] + 2)))

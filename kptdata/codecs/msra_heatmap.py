@@ -43,8 +43,8 @@ class MSRAHeatmap(TopDown):
     quarter shift have none.
 
     ``decode(encode(xy))`` is within `bound` of `xy`: plain, half a cell of rounding and the quarter
-    shift, for points whose nearest cell is on the map; unbiased, 0.1 cell (sigma 0.6 or more), where
-    the smoothed cells about the peak are on the map.
+    shift, for points whose nearest cell is on the map; unbiased, 0.1 cell for a sigma of 0.6 or
+    more, where the smoothed cells about the peak are on the map.
 
     Args:
         input_size: width and height of the network input, pixels.

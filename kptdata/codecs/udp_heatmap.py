@@ -49,8 +49,8 @@ class UDPHeatmap(TopDown):
     nothing on the map have weight 0; maps without a peak (nothing above 0, NaN, the same
     everywhere) decode to NaN with score 0; a DARK step is taken only where the Hessian is negative
     definite and the step is at most one cell, else the quarter shift (`fallbacks` tells where);
-    and a faint or a strong map is refined like any other, where the reference cuts values outside
-    0.001 to 50.
+    and a map with a peak below 0.05 or above 50 is refined as if it were that, where the reference
+    cuts values outside 0.001 to 50 and finds no summit.
 
     Gradients reach the heatmaps through `score`, through a DARK step and through the offsets.
 

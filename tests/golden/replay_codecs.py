@@ -13,19 +13,25 @@ from kptdata.bbox import xywh2xyxy, xyxy2xywh
 
 def replay(case: Case, backend: Backend) -> list[str]:
     """Compare one case; see `replay_cases`."""
-    params = dict(case.params)
-    name, op = params.pop("codec"), params.pop("op")
-    handler = _HANDLERS.get((name, op)) or _DEFAULT.get(op)
-    if name not in codecs.CODECS or handler is None:
-        raise NoCounterpartError(name)
-    found = handler(name, params, case.inputs(backend))
+    found = run(case, backend)
     expected = case.expected()
     return [d for key, figure in expected.items() for d in differences(key, figure, found[key])]
 
 
+def run(case: Case, backend: Backend, *, reference: bool = True) -> dict[str, Any]:
+    """Return what the project gives for a case, by the names of the reference."""
+    params = dict(case.params) | {"reference": reference}
+    name, op = params.pop("codec"), params.pop("op")
+    handler = _HANDLERS.get((name, op)) or _DEFAULT.get(op)
+    if name not in codecs.CODECS or handler is None:
+        raise NoCounterpartError(name)
+    found: dict[str, Any] = handler(name, params, case.inputs(backend))
+    return found
+
+
 def _codec(name: str, params: dict[str, Any], *without: str) -> Any:
     given = {key: value for key, value in params.items() if key not in without}
-    return codecs.build(name, **given, reference=True)
+    return codecs.build(name, **given)
 
 
 def _encode(name: str, params: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
