@@ -131,14 +131,19 @@ def fit(
     prepared = prepare(run, overfit=overfit)
     if checkpoint is not None:
         _check_resumed(checkpoint, prepared)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.toml").write_text(run.to_toml(), encoding="utf-8")
-    for line in prepared.report:
-        (say or _silent)(line)
-    if checkpoint is not None:
-        (say or _silent)(f"resumed from {checkpoint}")
+    if _is_first_process():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.toml").write_text(run.to_toml(), encoding="utf-8")
+        lines = [*prepared.report, *([f"resumed from {checkpoint}"] if checkpoint else [])]
+        for line in lines:
+            (say or _silent)(line)
     with _quiet():
         return _fit(prepared, folder, checkpoint)
+
+
+def _is_first_process() -> bool:
+    """Tell before Lightning can: torchrun and Lightning's own launcher both number processes."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK"))
 
 
 def _silent(line: str) -> None:
@@ -294,7 +299,7 @@ class _Data(pl.LightningDataModule):
 
 def _checkpoint_to_resume(folder: Path, resume: str | Path | None) -> Path | None:
     if resume is None:
-        if folder.is_dir() and any(folder.iterdir()):
+        if _is_first_process() and folder.is_dir() and any(folder.iterdir()):
             raise FileError(
                 "the folder of the run is not empty",
                 path=folder,

@@ -10,7 +10,11 @@ from torch import Tensor, nn
 from kptdata.errors import OptionError
 from kptdata_models.accuracy import heatmap_peaks, pose_accuracy
 from kptdata_models.heads.base import PoseHead, make_loss, one_person
-from kptdata_models.losses.heatmap import KeypointMSELoss
+from kptdata_models.losses.heatmap import (
+    CombinedTargetMSELoss,
+    KeypointCrossEntropyLoss,
+    KeypointMSELoss,
+)
 
 __all__ = ["HeatmapHead", "HeatmapOutput"]
 
@@ -38,7 +42,11 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
         conv_out_channels: channels after each convolution that follows.
         conv_kernel_sizes: odd kernel size of each; 1 by default.
         final_layer: arguments of the last convolution (``kernel_size``); False for none.
-        loss: a module, or a table ``{type, ...}``; by default `KeypointMSELoss` with weights.
+        softmax: outputs are logits, of which the softmax over all cells is decoded: heatmaps that
+            add up to 1, whose highest cell is the score.
+        loss: a module, or a table ``{type, ...}``; by default, each with weights,
+            `KeypointCrossEntropyLoss` for a softmax, `CombinedTargetMSELoss` for a codec with
+            offsets, else `KeypointMSELoss`.
 
     References:
         Xiao et al., "Simple Baselines", ECCV 2018, arXiv:1804.06208.
@@ -55,13 +63,15 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
         conv_out_channels: Sequence[int] | None = None,
         conv_kernel_sizes: Sequence[int] | None = None,
         final_layer: Mapping[str, Any] | bool = True,
+        softmax: bool = False,
         loss: nn.Module | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.codec = codec
-        self.loss_module = make_loss(loss, KeypointMSELoss, use_target_weight=True)
+        self.softmax = softmax
+        self.loss_module = make_loss(loss, _default_loss(codec, softmax), use_target_weight=True)
         deconv = tuple(deconv_out_channels or ())
         conv = tuple(conv_out_channels or ())
         self.deconv_layers = _deconv_layers(
@@ -98,7 +108,17 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
 
     def as_decoded(self, output: HeatmapOutput) -> tuple[Tensor, ...]:
         """Return the heatmaps."""
-        return (output.heatmaps,)
+        if not self.softmax:
+            return (output.heatmaps,)
+        maps = output.heatmaps
+        return (maps.flatten(2).softmax(dim=2).reshape(maps.shape),)
+
+
+def _default_loss(codec: Any, softmax: bool) -> type[nn.Module]:
+    if softmax:
+        return KeypointCrossEntropyLoss
+    combined = getattr(codec, "heatmap_type", None) == "combined"
+    return CombinedTargetMSELoss if combined else KeypointMSELoss
 
 
 def _sizes(

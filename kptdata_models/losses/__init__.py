@@ -19,6 +19,7 @@ __all__ = [
     "BCELoss",
     "CombinedTargetMSELoss",
     "KLDiscretLoss",
+    "KeypointCrossEntropyLoss",
     "KeypointMSELoss",
     "KeypointOHKMMSELoss",
     "L1Loss",
@@ -33,6 +34,7 @@ LOSSES: Table[type[nn.Module]] = Table(
     {
         "KeypointMSELoss": "kptdata_models.losses.heatmap:KeypointMSELoss",
         "KeypointOHKMMSELoss": "kptdata_models.losses.heatmap:KeypointOHKMMSELoss",
+        "KeypointCrossEntropyLoss": "kptdata_models.losses.heatmap:KeypointCrossEntropyLoss",
         "CombinedTargetMSELoss": "kptdata_models.losses.heatmap:CombinedTargetMSELoss",
         "SmoothL1Loss": "kptdata_models.losses.regression:SmoothL1Loss",
         "SoftWeightSmoothL1Loss": "kptdata_models.losses.regression:SoftWeightSmoothL1Loss",
