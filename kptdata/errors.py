@@ -61,7 +61,9 @@ class UnknownNameError(KptDataError, LookupError):
 
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
         self.kind, self.name, self.choices = kind, name, tuple(choices)
-        near = get_close_matches(name.lower(), [c.lower() for c in self.choices], n=3, cutoff=0.6)
+        lower = [choice.lower() for choice in self.choices]
+        near = get_close_matches(name.lower(), lower, n=3, cutoff=0.6)
+        near = near or [choice for choice in lower if len(name) > 2 and name.lower() in choice][:3]
         named = [c for n in near for c in self.choices if c.lower() == n]
         hint = f"did you mean {' or '.join(dict.fromkeys(named))}?" if named else self._listing()
         super().__init__(f"unknown {kind} {name!r}: {hint}")

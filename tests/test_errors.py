@@ -43,7 +43,11 @@ def test_found_alone_is_still_a_sentence():
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("MSRAHeatmop", "did you mean MSRAHeatmap?"), ("zzz", "choose from MSRAHeatmap, UDPHeatmap")],
+    [
+        ("MSRAHeatmop", "did you mean MSRAHeatmap?"),
+        ("udp", "did you mean UDPHeatmap?"),
+        ("zzz", "choose from MSRAHeatmap, UDPHeatmap"),
+    ],
 )
 def test_unknown_name_lists_near_ones(name, hint):
     error = UnknownNameError("codec", name, ["MSRAHeatmap", "UDPHeatmap"])
