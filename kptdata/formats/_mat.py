@@ -12,8 +12,9 @@ import math
 import struct as packing
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -88,17 +89,16 @@ def read_mat(path: Path) -> dict[str, Value]:
 def variables_at_head(path: Path) -> tuple[str, ...]:
     """Return the names of the variables in a file's first bytes; none if it is no MATLAB file."""
     head = read_head(path)
-    try:
-        order = _byte_order(head, path)
-        return tuple(_names(head, order, path))
-    except FormatError:
-        return ()
+    found: list[str] = []
+    with suppress(FormatError):  # the head may end within a variable
+        found.extend(_names(head, _byte_order(head, path), path))
+    return tuple(found)
 
 
 def _names(head: bytes, order: str, path: Path) -> Iterator[str]:
     pair = packing.Struct(order + "2I")
     at = _HEADER
-    while at + 64 <= len(head):
+    while at + 8 <= len(head):
         kind, size = pair.unpack_from(head, at)
         body = head[at : at + 8 + size]
         if kind == COMPRESSED:
@@ -111,7 +111,7 @@ def _names(head: bytes, order: str, path: Path) -> Iterator[str]:
         # Flags and dimensions come first.
         after = 8
         for _ in range(2):
-            _, _, _, after = reader.tag(after, len(body))
+            after = reader.tag(after, len(body))[-1]
         _, start, length, _ = reader.tag(after, len(body))
         yield body[start : start + length].decode("latin-1")
         at += 8 + size
@@ -158,15 +158,6 @@ def _unpacked(packed: bytes, order: str, outer: _Reader, start: int) -> bytes:
     return head + body
 
 
-class _Tag(NamedTuple):
-    """An element: its type, where its bytes are, and where the next one begins."""
-
-    kind: int
-    start: int
-    size: int
-    after: int
-
-
 class _Reader:
     """Reads the matrices in a run of bytes; what a number's bytes mean is remembered."""
 
@@ -175,6 +166,7 @@ class _Reader:
     ) -> None:
         self.data, self.order, self.path, self.memo, self.place = data, order, path, memo, place
         self._pair = packing.Struct(order + "2I").unpack_from
+        self._names: dict[tuple[int, bytes], list[str]] = {}
 
     def error(self, problem: str, at: int) -> FormatError:
         """Return the error for a damaged place."""
@@ -185,26 +177,29 @@ class _Reader:
             fix="copy, download or save the file again",
         )
 
-    def tag(self, at: int, end: int, *, padded: bool = True) -> _Tag:
-        """Read the tag of the element at `at`, which must end by `end`."""
+    def tag(self, at: int, end: int, *, padded: bool = True) -> tuple[int, int, int, int]:
+        """Return type, start, size of the element at `at`, and where the next one begins.
+
+        The element must end by `end`.
+        """
         if at + 8 > end:
             raise self.error("the file ends too early", at)
         kind, size = self._pair(self.data, at)
         if kind >> 16:  # up to four bytes within the tag itself
             if kind >> 16 > 4:
                 raise self.error("damaged: a short element of more than four bytes", at)
-            return _Tag(kind & 0xFFFF, at + 4, kind >> 16, at + 8)
+            return kind & 0xFFFF, at + 4, kind >> 16, at + 8
         after = at + 8 + size
         if after > end:
             raise self.error("damaged or cut off: an element is longer than what holds it", at)
-        return _Tag(kind, at + 8, size, min(after + (-size % 8 if padded else 0), end))
+        return kind, at + 8, size, min(after + (-size % 8 if padded else 0), end)
 
     def variable(self, at: int) -> tuple[str, Value]:
         """Read the named matrix at `at`."""
-        tag = self.tag(at, len(self.data))
-        if tag.kind != MATRIX:
-            raise self.error(f"damaged: an element of type {tag.kind} where a variable begins", at)
-        return self._matrix(tag.start, tag.start + tag.size, 0)
+        kind, start, size, _ = self.tag(at, len(self.data))
+        if kind != MATRIX:
+            raise self.error(f"damaged: an element of type {kind} where a variable begins", at)
+        return self._matrix(start, start + size, 0)
 
     def _value(self, at: int, end: int, depth: int) -> tuple[Value, int]:
         """Read the unnamed matrix at `at`; return it and where the next one begins."""
@@ -222,19 +217,19 @@ class _Reader:
             return "", EMPTY
         if depth > _MAX_DEPTH:
             raise self.error("nested too deep", at)
-        flags_tag = self.tag(at, end)
-        if flags_tag.kind != 6 or flags_tag.size != 8:
+        element, start, size, after = self.tag(at, end)
+        if element != 6 or size != 8:
             raise self.error("damaged: no array flags", at)
-        flags = self._pair(self.data, flags_tag.start)[0]
+        flags = self._pair(self.data, start)[0]
         kind = self._class(flags & 0xFF, at)
         if flags >> 8 & _COMPLEX:
             raise self.error("holds complex numbers, which are not read", at)
-        shape, at = self._shape(flags_tag.after, end)
-        name = self.tag(at, end)
-        if name.kind not in (1, 2):
+        shape, at = self._shape(after, end)
+        element, start, size, after = self.tag(at, end)
+        if element not in (1, 2):
             raise self.error("damaged: no name", at)
-        named = self.data[name.start : name.start + name.size].decode("latin-1")
-        at = name.after
+        named = self.data[start : start + size].decode("latin-1")
+        at = after
         if kind == "struct":
             return named, self._struct(at, end, shape, depth)
         if kind == "cell":
@@ -258,14 +253,14 @@ class _Reader:
         return CLASSES[number]
 
     def _shape(self, at: int, end: int) -> tuple[tuple[int, ...], int]:
-        tag = self.tag(at, end)
-        if tag.kind != 5 or tag.size % 4 or not 8 <= tag.size <= 128:
+        kind, start, size, after = self.tag(at, end)
+        if kind != 5 or size % 4 or not 8 <= size <= 128:
             raise self.error("damaged: no dimensions", at)
-        shape = packing.unpack_from(f"{self.order}{tag.size // 4}i", self.data, tag.start)
+        shape = packing.unpack_from(f"{self.order}{size // 4}i", self.data, start)
         # Each element takes up bytes, so that no array has more of them than the file.
         if min(shape) < 0 or math.prod(shape) > len(self.data):
             raise self.error("damaged: impossible dimensions", at)
-        return shape, tag.after
+        return shape, after
 
     def _values(self, at: int, end: int, count: int, depth: int) -> tuple[list[Value], int]:
         if 8 * count > end - at:
@@ -284,41 +279,45 @@ class _Reader:
         return values, at
 
     def _struct(self, at: int, end: int, shape: tuple[int, ...], depth: int) -> Value:
-        length_tag = self.tag(at, end)
-        names_tag = self.tag(length_tag.after, end)
-        if length_tag.kind != 5 or length_tag.size != 4 or names_tag.kind not in (1, 2):
+        kind, start, size, after = self.tag(at, end)
+        kind_of_names, names_start, names_size, after = self.tag(after, end)
+        if kind != 5 or size != 4 or kind_of_names not in (1, 2):
             raise self.error("damaged: no field names", at)
-        length = packing.unpack_from(self.order + "i", self.data, length_tag.start)[0]
-        names = self._field_names(length, names_tag)
+        length = packing.unpack_from(self.order + "i", self.data, start)[0]
+        names = self._field_names(length, names_start, names_size)
         count = math.prod(shape)
         if not names and count > 1:
             raise self.error("holds a struct array without fields, which is not read", at)
-        values, _ = self._values(names_tag.after, end, count * len(names), depth)
+        values, _ = self._values(after, end, count * len(names), depth)
         return struct({name: values[i :: len(names)] for i, name in enumerate(names)}, shape)
 
-    def _field_names(self, length: int, tag: _Tag) -> list[str]:
-        if not tag.size:
+    def _field_names(self, length: int, start: int, size: int) -> list[str]:
+        if not size:
             return []
-        if length <= 0 or tag.size % length:
-            raise self.error("damaged: field names of an impossible length", tag.start)
-        raw = self.data[tag.start : tag.start + tag.size]
-        parts = [raw[i : i + length].split(b"\0")[0] for i in range(0, tag.size, length)]
+        if length <= 0 or size % length:
+            raise self.error("damaged: field names of an impossible length", start)
+        raw = self.data[start : start + size]
+        known = self._names.get((length, raw))
+        if known is not None:
+            return known
+        parts = [raw[i : i + length].split(b"\0")[0] for i in range(0, size, length)]
         names = [part.decode("latin-1") for part in parts]
         if len(set(names)) < len(names) or not all(map(is_field_name, names)):
-            raise self.error("damaged: field names that are no names or not unique", tag.start)
+            raise self.error("damaged: field names that are no names or not unique", start)
+        self._names[length, raw] = names
         return names
 
     def _char(self, at: int, end: int, shape: tuple[int, ...]) -> Value:
         if not math.prod(shape):
             return char("", shape)
-        tag = self.tag(at, end)
-        coding = CHAR_CODINGS.get(tag.kind)
-        if coding is None and tag.kind in _WIDE_CODINGS:
-            coding = _WIDE_CODINGS[tag.kind] + ("-le" if self.order == "<" else "-be")
+        kind, start, size, _ = self.tag(at, end)
+        coding = CHAR_CODINGS.get(kind)
+        if coding is None and kind in _WIDE_CODINGS:
+            coding = _WIDE_CODINGS[kind] + ("-le" if self.order == "<" else "-be")
         if coding is None:
-            raise self.error(f"damaged: text of the element type {tag.kind}", at)
+            raise self.error(f"damaged: text of the element type {kind}", at)
         try:
-            written = self.data[tag.start : tag.start + tag.size].decode(coding)
+            written = self.data[start : start + size].decode(coding)
         except UnicodeDecodeError:
             raise self.error("damaged: text that cannot be decoded", at) from None
         if math.prod(shape) not in (len(written), char_units(written)):
@@ -333,11 +332,11 @@ class _Reader:
         count = math.prod(shape)
         items: Sequence[Any] = ()
         if count:
-            tag = self.tag(at, end)
-            storage = STORAGE.get(tag.kind)
-            if storage is None or tag.size != count * int(storage[1]):
+            element, start, size, _ = self.tag(at, end)
+            storage = STORAGE.get(element)
+            if storage is None or size != count * int(storage[1]):
                 raise self.error("damaged: numbers of another count than the dimensions say", at)
-            stored = np.frombuffer(self.data, self.order + storage, count, tag.start)
+            stored = np.frombuffer(self.data, self.order + storage, count, start)
             items = self._in_class(stored, kind, at)
         if logical:
             return numeric("logical", [bool(v) for v in items], shape)

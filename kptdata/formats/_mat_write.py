@@ -14,7 +14,7 @@ __all__ = ["mat_bytes"]
 
 _TEXT = b"MATLAB 5.0 MAT-file, written by kptdata"
 _HEADER = _TEXT.ljust(116) + bytes(8) + packing.pack("<H2s", 0x0100, b"IM")
-_COMPRESSED, _MATRIX, _INT8, _INT32, _UINT16, _UINT32 = 15, 14, 1, 5, 4, 6
+_COMPRESSED, _MATRIX, _INT8, _INT32, _UTF8, _UINT32 = 15, 14, 1, 5, 16, 6
 _LOGICAL_FLAG = 2 << 8
 
 # Class -> its number, the number of the element type, and how `struct` writes one.
@@ -72,7 +72,7 @@ class _Writer:
         elif held.kind == "cell":
             flags, contents = _CELL, b"".join(map(self._value, held.items))
         elif held.kind == "char":
-            flags, contents = _CHAR, _element(_UINT16, _utf16(held.items))
+            flags, contents = _CHAR, _element(_UTF8, _utf8(held.items))
         elif held.kind in _NUMBERS:
             flags, storage, code = _NUMBERS[held.kind]
             contents = _element(storage, _packed(held.kind, held.items, code))
@@ -97,9 +97,9 @@ class _Writer:
         return size + _element(_INT8, names) + b"".join(map(self._value, values))
 
 
-def _utf16(written: Any) -> bytes:
+def _utf8(written: Any) -> bytes:
     try:
-        return str(written).encode("utf-16-le")
+        return str(written).encode()
     except UnicodeEncodeError as error:
         raise DatasetError(f"not a MATLAB value: {error}") from None
 
