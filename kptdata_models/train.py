@@ -138,7 +138,12 @@ def fit(
         for line in lines:
             (say or _silent)(line)
     with _quiet():
-        return _fit(prepared, folder, checkpoint)
+        result = _fit(prepared, folder, checkpoint)
+    if _is_first_process():
+        figures = ", ".join(f"{name} {value:.6g}" for name, value in result.metrics.items())
+        (say or _silent)(f"trained {run.train.epochs} epochs{figures and ': ' + figures}")
+        (say or _silent)(f"best checkpoint: {result.best}")
+    return result
 
 
 def _is_first_process() -> bool:

@@ -33,13 +33,10 @@ def command(
     from kptdata_models.train import fit
 
     folder = out or Path("runs") / run_file.stem
-    result = fit(
+    fit(
         read_run(run_file, overrides),
         folder,
         resume=resume,
         overfit=overfit,
         say=lambda line: click.echo(line, err=True),
     )
-    for name, value in result.metrics.items():
-        click.echo(f"{name}: {value:.6g}", err=True)
-    click.echo(f"best checkpoint: {result.best}", err=True)
