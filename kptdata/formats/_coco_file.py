@@ -9,10 +9,11 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from kptdata.errors import FormatError
+from kptdata.formats._coco_rows import refuse_duplicates
 from kptdata.formats._json import decode, duplicate_key, kind_of, loads_or_none, require_utf8
 from kptdata.formats.base import read_bytes
 
-__all__ = ["CocoFile", "load_file", "load_list", "refuse_duplicate_top_keys"]
+__all__ = ["CocoFile", "load_file", "load_list", "refuse_duplicate_keys"]
 
 _TABLES = ("images", "annotations")
 
@@ -100,8 +101,8 @@ def _rows(text: Raw | bytes, key: str | None, path: Path) -> list[Raw]:
     return rows
 
 
-def load_list(path: Path) -> list[Raw]:
-    """Read a file that is one JSON list, as results are.
+def load_list(path: Path) -> tuple[list[Raw], int]:
+    """Read a file that is one JSON list, as results are; also count its quotation marks.
 
     Raises:
         FileError: it cannot be read.
@@ -109,20 +110,23 @@ def load_list(path: Path) -> list[Raw]:
     """
     text = read_bytes(path)
     require_utf8(text, path)
-    return _rows(text, None, path)
+    return _rows(text, None, path), text.count(b'"')
 
 
-def refuse_duplicate_top_keys(file: CocoFile, quotes_in_rows: int, path: Path) -> None:
-    """Refuse a file that has ``annotations``, say, twice: the decoder keeps only the last.
+def refuse_duplicate_keys(file: CocoFile, marks_in_rows: int, path: Path) -> None:
+    """Refuse a file in which an object has a key twice: the decoder keeps only the last.
 
-    Each key brings two quotation marks; `quotes_in_rows` are those inside images and annotations.
+    A key brings two quotation marks: if there are as many as the rows that were read account for,
+    none stands there twice, and nothing needs to be looked at again.
 
     Raises:
-        FormatError: a key stands there twice.
+        FormatError: a key stands there twice; the annotation is named.
     """
-    known = quotes_in_rows + 2 * len(file.keys) + sum(t.count(b'"') for t in file.others.values())
+    known = marks_in_rows + 2 * len(file.keys) + sum(t.count(b'"') for t in file.others.values())
     if file.text.count(b'"') == known:
         return
+    refuse_duplicates(file.images, path, "image")
+    refuse_duplicates(file.annotations, path)
     key = duplicate_key(file.text)
     if key is not None:
         raise FormatError(

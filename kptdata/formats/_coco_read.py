@@ -73,9 +73,9 @@ IMAGE_KINDS: Mapping[str, Kind] = {
 
 
 def read_images(rows: Sequence[Raw], path: Path) -> tuple[ImageTable, int]:
-    """Return the table of a file's images, and the quotation marks in their text."""
+    """Return the table of a file's images, and the quotation marks that they account for."""
     table = read_rows(rows, IMAGE_KINDS, path, "image")
-    return ImageTable(**table.columns, extras=table.raw), table.quotes
+    return ImageTable(**table.columns, extras=table.raw), table.marks
 
 
 def image_rows(images: ImageTable, table: RowTable) -> NDArray[np.intp]:

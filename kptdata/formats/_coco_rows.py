@@ -7,7 +7,9 @@ struct then learns the key, or leaves the odd one to be decoded by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +24,10 @@ from kptdata.errors import FormatError
 from kptdata.formats._coco_kinds import Column, Kind
 from kptdata.formats._json import duplicate_key, is_plain_key, loads_or_none
 
-__all__ = ["BadValueError", "RowTable", "read_column", "read_rows"]
+__all__ = ["BadValueError", "RowTable", "read_column", "read_rows", "refuse_duplicates"]
 
 _CHUNK = 1000
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
 class BadValueError(Exception):
@@ -41,7 +44,7 @@ class RowTable(NamedTuple):
 
     columns: dict[str, NDArray[Any]]
     raw: dict[str, RawColumn]
-    quotes: int  # quotation marks in the text of all rows
+    marks: int  # quotation marks that the keys and values account for
 
 
 def read_rows(
@@ -56,12 +59,55 @@ def read_rows(
         label: what a row is, for messages.
 
     Raises:
-        FormatError: a row is no object, has a key twice, or holds a value that its column refuses.
+        FormatError: a row is no object, or holds a value that its column refuses.
     """
     reader = _Reader(len(rows), kinds, path, label)
-    for start in range(0, len(rows), _CHUNK):
-        reader.read(start, rows[start : start + _CHUNK])
+    with _no_collection():
+        for start in range(0, len(rows), _CHUNK):
+            reader.read(start, rows[start : start + _CHUNK])
     return reader.finish()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector out while millions of lists, none in a cycle, come and go."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def refuse_duplicates(rows: Sequence[Raw], path: Path, label: str = "annotation") -> None:
+    """Look through rows for one that has a key twice: the decoder keeps only the last.
+
+    Raises:
+        FormatError: it is named, and the key.
+    """
+    for row, raw in enumerate(rows):
+        text = bytes(raw)
+        found = _OBJECT.decode(raw)
+        # Each key brings two quotation marks.
+        marks = 2 * len(found) + sum(bytes(value).count(b'"') for value in found.values())
+        key = duplicate_key(text) if text.count(b'"') != marks else None
+        if key is not None:
+            raise FormatError(
+                f"the key {key!r} stands there twice",
+                path=path,
+                place=place_of(row, text, label),
+                expected="each key once",
+                fix="remove one of the two",
+            )
+
+
+def place_of(row: int, text: bytes, label: str) -> str:
+    """Name a row by its id, or by its position."""
+    found = loads_or_none(text)
+    if isinstance(found, dict) and isinstance(found.get("id"), int | str):
+        return f"{label} {found['id']}"
+    return f"{label}s[{row}]"
 
 
 def read_column(texts: Sequence[bytes], kind: Kind) -> NDArray[Any]:
@@ -77,7 +123,7 @@ class _Reader:
         self._count, self._kinds, self._path, self._label = count, kinds, path, label
         self._columns: dict[str, Column] = {k: kind.column(count) for k, kind in kinds.items()}
         self._texts: dict[str, NDArray[np.object_]] = {}
-        self._quotes = 0
+        self._marks = 0
         self._as_text: set[str] = set()  # known keys that the struct leaves undecoded
         self._keys: list[str] = []  # met so far
         self._decoder = self._new_decoder()
@@ -95,31 +141,24 @@ class _Reader:
         struct = msgspec.defstruct(
             "Row", fields, rename=names, forbid_unknown_fields=True, gc=False
         )
-        return msgspec.json.Decoder(list[struct])  # type: ignore[valid-type]
+        return msgspec.json.Decoder(struct)
 
     def read(self, start: int, rows: Sequence[Raw]) -> None:
-        text = b"[" + b",".join(rows) + b"]"
-        columns = self._typed(text)
+        columns = self._typed(rows)
         if columns is None:
-            columns = self._by_key(start, rows, text)
+            columns = self._by_key(start, rows)
             self._decoder = None
-        known = 0
         for key, values in zip(self._keys, columns, strict=True):
-            known += self._store(start, rows, key, values)
+            self._marks += self._store(start, rows, key, values)
         if self._decoder is None:
             self._decoder = self._new_decoder()
-        quotes = text.count(b'"')
-        self._quotes += quotes
-        # A key brings two quotation marks: as many are left over for each key that came twice.
-        if quotes != known:
-            self._refuse_duplicates(start, rows)
 
-    def _typed(self, text: bytes) -> Iterable[Sequence[Any]] | None:
+    def _typed(self, rows: Sequence[Raw]) -> Iterable[Sequence[Any]] | None:
         """Return the values of a chunk by key, through the struct; None if it does not fit."""
         if self._decoder is None:
             return None
         try:
-            decoded = self._decoder.decode(text)
+            decoded = list(map(self._decoder.decode, rows))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
         names = [f"f{i}" for i in range(len(self._keys))]
@@ -127,16 +166,26 @@ class _Reader:
             return [[getattr(row, names[0]) for row in decoded]]
         return zip(*map(attrgetter(*names), decoded), strict=True)
 
-    def _by_key(self, start: int, rows: Sequence[Raw], text: bytes) -> Iterable[Sequence[Any]]:
+    def _by_key(self, start: int, rows: Sequence[Raw]) -> Iterable[Sequence[Any]]:
         """Return the values of a chunk by key, undecoded; learn new keys."""
-        try:
-            decoded = msgspec.json.decode(text, type=list[dict[str, Raw]])
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise self._no_object(start, rows, error) from None
+        decoded = [self._object(start + i, row) for i, row in enumerate(rows)]
         known = dict.fromkeys(self._keys)
         known |= dict.fromkeys(key for row in decoded for key in row)
         self._keys = list(known)
         return [[row.get(key, UNSET) for row in decoded] for key in self._keys]
+
+    def _object(self, row: int, raw: Raw) -> dict[str, Raw]:
+        try:
+            found: dict[str, Raw] = _OBJECT.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise FormatError(
+                f"not a JSON object that can be read as {self._label}",
+                path=self._path,
+                place=f"{self._label}s[{row}]",
+                found=repr(bytes(raw)[:40].decode(errors="replace")),
+                fix="correct or remove that entry",
+            ) from None
+        return found
 
     def _store(self, start: int, rows: Sequence[Raw], key: str, values: Sequence[Any]) -> int:
         """Store one key of a chunk; return the quotation marks of its keys and values."""
@@ -182,15 +231,7 @@ class _Reader:
                 if self._column_of_text(key)[row] is None:
                     self._column_of_text(key)[row] = text
         raw = {key: RawColumn(self._texts[key]) for key in self._keys if key in self._texts}
-        return RowTable(columns, raw, self._quotes)
-
-    # Refusals
-
-    def _place(self, row: int, text: bytes) -> str:
-        found = loads_or_none(text)
-        if isinstance(found, dict) and isinstance(found.get("id"), int | str):
-            return f"{self._label} {found['id']}"
-        return f"{self._label}s[{row}]"
+        return RowTable(columns, raw, self._marks)
 
     def _refusal(
         self, start: int, rows: Sequence[Raw], key: str, error: BadValueError
@@ -199,38 +240,11 @@ class _Reader:
         return FormatError(
             f"{key}: {error.problem}",
             path=self._path,
-            place=self._place(start + error.position, text),
+            place=place_of(start + error.position, text, self._label),
             expected=error.expected,
             found=error.found,
             fix=f"correct {key!r} there, or leave that {self._label} out",
         )
-
-    def _no_object(self, start: int, rows: Sequence[Raw], error: Exception) -> FormatError:
-        for row, raw in enumerate(rows, start):
-            try:
-                msgspec.json.decode(raw, type=dict[str, Raw])
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                return FormatError(
-                    f"not a JSON object that can be read as {self._label}",
-                    path=self._path,
-                    place=f"{self._label}s[{row}]",
-                    found=repr(bytes(raw)[:40].decode(errors="replace")),
-                    fix="correct or remove that entry",
-                )
-        return FormatError(str(error), path=self._path)
-
-    def _refuse_duplicates(self, start: int, rows: Sequence[Raw]) -> None:
-        for row, raw in enumerate(rows, start):
-            text = bytes(raw)
-            key = duplicate_key(text)
-            if key is not None:
-                raise FormatError(
-                    f"the key {key!r} stands there twice",
-                    path=self._path,
-                    place=self._place(row, text),
-                    expected="each key once",
-                    fix="remove one of the two",
-                )
 
 
 def _decode_each(values: Sequence[Any], kind: Kind) -> tuple[list[Any], list[int]]:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from kptdata.dataset import PoseDataset
-from kptdata.formats._coco_file import load_file, refuse_duplicate_top_keys
+from kptdata.formats._coco_file import load_file, refuse_duplicate_keys
 from kptdata.formats._coco_groups import groups_of, readings
 from kptdata.formats._coco_read import LAYOUT, image_rows, read_annotations, read_images
+from kptdata.formats._coco_rows import refuse_duplicates
 from kptdata.formats._coco_write import AREAS, LOSSES, write_ground_truth
 from kptdata.formats.base import Sniff, WriteReport, read_head
 from kptdata.schema import Schema
@@ -67,16 +68,18 @@ def read_all(
     file = load_file(path)
     groups = groups_of(file.annotations, file.others.get("categories"), category, path)
     planned = readings(groups, schema, path)
-    table, quotes = read_images(file.images, path)
+    table, marks = read_images(file.images, path)
     parts: list[dict[str, Any]] = []
     for group, reading in zip(groups, planned, strict=True):
         rows, columns = read_annotations(group.rows, reading, path)
-        quotes += rows.quotes
+        marks += rows.marks
         columns |= {"image": image_rows(table, rows), "images": table, "extras": rows.raw}
         columns |= {"order": group.places, "categories": group.skeleton.categories}
         parts.append(columns)
     if category is None:
-        refuse_duplicate_top_keys(file, quotes, path)
+        refuse_duplicate_keys(file, marks, path)
+    else:  # the other annotations were not read
+        refuse_duplicates(groups[0].rows, path)
     keys, others = list(file.keys), file.others
     del file, groups, group  # the text of the whole file, before the columns are checked
     return tuple(

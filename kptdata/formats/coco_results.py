@@ -24,7 +24,7 @@ from kptdata.formats._coco_categories import Skeleton
 from kptdata.formats._coco_file import load_list
 from kptdata.formats._coco_groups import Group, readings
 from kptdata.formats._coco_read import RESULTS_LAYOUT, id_keys, image_rows, read_annotations
-from kptdata.formats._coco_rows import RowTable
+from kptdata.formats._coco_rows import RowTable, refuse_duplicates
 from kptdata.formats._coco_write import LOSSES as _GROUND_TRUTH_LOSSES
 from kptdata.formats._coco_write import annotation_fields, joined_rows
 from kptdata.formats.base import Sniff, WriteReport, atomic_write, read_head, refuse_losses
@@ -94,10 +94,12 @@ def read_all(
         SchemaError: there are points and no schema is given, or it does not fit.
     """
     path = Path(path)
-    rows = load_list(path)
+    rows, marks = load_list(path)
     group = Group(Skeleton((), {}), np.arange(len(rows)), rows)
     (reading,) = readings([group], schema, path)
     table, columns = read_annotations(rows, reading, path, scored=True)
+    if table.marks != marks:
+        refuse_duplicates(rows, path)
     if len(rows) and not (len(_ids_in(table)) or "image_id" in table.raw):
         raise FormatError(
             "no COCO results",
