@@ -179,7 +179,7 @@ def constant(make: Callable[..., Any], like: Array, *args: Any) -> Array:
     """
     if type(like) is np.ndarray:
         return _made(make, like.dtype, args)
-    return asarray_like(make(*args), like)
+    return asarray_like(np.array(make(*args)), like)  # torch wants an array it may write to
 
 
 @lru_cache(maxsize=256)
@@ -382,8 +382,8 @@ def blur(maps: Array, kernel_size: int, border: str = "zero") -> Array:
     the same lines are differentiable and exportable.
     """
     height, width = maps.shape[-2:]
-    across = asarray_like(band_matrix(width, kernel_size, border).T, maps)
-    down = asarray_like(band_matrix(height, kernel_size, border), maps)
+    across = constant(band_matrix, maps, width, kernel_size, border).T
+    down = constant(band_matrix, maps, height, kernel_size, border)
     xp = namespace(maps)
     with np.errstate(invalid="ignore", over="ignore"):  # an infinite map is data, not an error
         # One product of all rows at once: NumPy would make one per map.

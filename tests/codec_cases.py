@@ -171,3 +171,8 @@ def arrays_of(value: Any, name: str = "") -> list[tuple[str, Any]]:
 def encode(codec: Any, drawn: Sample, **more: Any) -> Any:
     """Encode a sample."""
     return codec.encode(drawn.xy, drawn.labelled, **drawn.fields, **more)
+
+
+def plain(array: Any) -> Any:
+    """Return a NumPy array, whatever it was."""
+    return np.asarray(array) if isinstance(array, (np.ndarray, np.generic)) else array.numpy()

@@ -122,9 +122,11 @@ def _smoothed(maps: Array, peak: Peaks, radius: int, kernel_size: int, *, refere
         smooth = blur(maps, kernel_size)
         kept = divide(xp.max(maps, axis=(-2, -1)), xp.max(smooth, axis=(-2, -1)))
         smooth = xp.reshape(smooth * kept[..., None, None], peak.rows.shape)
-        return patches(peak._replace(rows=smooth), radius, width, height)
+        everywhere = peak._replace(rows=smooth, found=peak.index >= 0)
+        return patches(everywhere, radius, width, height)
     patch = patches(peak, radius + kernel_size // 2, width, height)
-    low = -1e3 * peak.value[..., None]  # minus infinity times the matrix's zeros would be NaN
+    # Minus infinity times the matrix's zeros would be NaN.
+    low = xp.where(peak.found, -1e3 * peak.value, 0.0)[..., None]
     patch = xp.where(patch < low, low, patch)
     smooth = patch @ constant(patch_blur, patch, radius, kernel_size)
     return smooth * keep_top(xp.max(smooth, axis=-1), peak.value)[..., None]

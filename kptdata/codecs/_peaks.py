@@ -60,7 +60,7 @@ def _quarters(width: int, height: int) -> Any:
 
 
 def patches(peak: Peaks, radius: int, width: int, height: int) -> Any:
-    """Cut patches (..., K, (2 r + 1)^2) about the peaks; beyond the border they are 0."""
+    """Cut patches (..., K, (2 r + 1)^2) about the peaks; 0 beyond the border and of no peak."""
     xp = namespace(peak.value)
     side = 2 * radius + 1
     reach = cells(side, peak.index) - radius
@@ -68,7 +68,8 @@ def patches(peak: Peaks, radius: int, width: int, height: int) -> Any:
     near = gather_near(peak.rows, peak.index[..., None] + offset)
     column = peak.place[..., None] + xp.astype(reach, peak.value.dtype)  # (..., K, 2, side)
     x, y = column[..., 0, :], column[..., 1, :]
-    x_in, y_in = (x >= 0) & (x < width), (y >= 0) & (y < height)
+    x_in = (x >= 0) & (x < width) & peak.found[..., None]
+    y_in = (y >= 0) & (y < height)
     inside = xp.reshape(y_in[..., :, None] & x_in[..., None, :], near.shape)
     return xp.where(inside, near, 0.0)
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from kptdata._array import (
     Array,
-    asarray_like,
     band_matrix,
     cells,
+    constant,
     divide,
     gather,
     namespace,
@@ -73,7 +73,7 @@ def refine_row(summit: Summit, kernel_size: int, *, reference: bool) -> Summit:
 
 def _log_of_smoothed(row: Array, kernel_size: int) -> Array:
     xp = namespace(row)
-    smooth = row @ asarray_like(band_matrix(row.shape[-1], kernel_size, "zero").T, row)
+    smooth = row @ constant(band_matrix, row, row.shape[-1], kernel_size, "zero").T
     smooth = smooth * divide(xp.max(row, axis=-1), xp.max(smooth, axis=-1))[..., None]
     return xp.log(_between(smooth))
 
@@ -94,12 +94,12 @@ def _log_about(summit: Summit, kernel_size: int) -> Any:
     size = row.shape[-1]
     reach = 2 + kernel_size // 2
     index = place[..., None] + (cells(2 * reach + 1, place) - reach)
-    inside = (index >= 0) & (index < size)
+    inside = (index >= 0) & (index < size) & summit.found[..., None]
     stretch = xp.where(inside, gather(row, xp.where(inside, index, 0)), 0.0)
     # Minus infinity would turn the zeros of the product into NaN.
-    low = -1e3 * summit.value[..., None]
+    low = xp.where(summit.found, -1e3 * summit.value, 0.0)[..., None]
     stretch = xp.where(stretch < low, low, stretch)
-    smooth = stretch @ asarray_like(patch_blur(2, kernel_size, 1), row)
+    smooth = stretch @ constant(patch_blur, row, 2, kernel_size, 1)
     smooth = smooth * keep_top(xp.max(smooth, axis=-1), summit.value)[..., None]
     nearest = place[..., None] + (cells(5, place) - 2)
     nearest = xp.where(nearest < 0, 0, xp.where(nearest > size - 1, size - 1, nearest))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from codec_cases import arrays_of, case_id, cases, encode, make, over_arrays, sample
+from codec_cases import arrays_of, case_id, cases, encode, make, over_arrays, plain, sample
 
 from kptdata import codecs
 from kptdata.errors import ArrayError, OptionError, UnknownNameError
@@ -51,10 +51,6 @@ pytestmark = pytest.mark.usefixtures("package")
 
 def to_torch(value: Any) -> Any:
     return over_arrays(lambda array: torch.from_numpy(np.array(array)), value)
-
-
-def plain(array: Any) -> Any:
-    return array.numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
 
 
 def same(found: Any, expected: Any, **tolerance: float) -> None:
