@@ -34,6 +34,7 @@ FORMATS: Table[ModuleType] = Table(
         "mpii": "kptdata.formats.mpii",
         "mpii_hrnet": "kptdata.formats.mpii_hrnet",
         "mpii_h5": "kptdata.formats.mpii_h5",
+        "yolo_pose": "kptdata.formats.yolo_pose",
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""
