@@ -54,17 +54,21 @@ def sniff(path: str | Path) -> str:
     ranked = sorted(verdicts.items(), key=lambda item: -item[1].confidence)
     (best, verdict), others = ranked[0], ranked[1:]
     if verdict.confidence <= 0:
+        kind, fix = ("folder", "name a file in it, or") if path.is_dir() else ("file", "")
         raise FormatError(
-            "no known format claims this file",
+            f"no known format claims this {kind}",
             path=path,
             found="; ".join(f"{name}: {', '.join(v.reasons)}" for name, v in ranked if v.reasons),
-            fix=f"name the format: {', '.join(FORMATS)}",
+            fix=f"{fix} name the format (--from): {', '.join(FORMATS)}".lstrip(),
         )
     ties = [(n, v) for n, v in others if v.confidence >= verdict.confidence]
     if ties:
         claims = "; ".join(f"{n}: {', '.join(v.reasons)}" for n, v in [(best, verdict), *ties])
         raise FormatError(
-            "several formats claim this file", path=path, found=claims, fix="name one of them"
+            "several formats claim this",
+            path=path,
+            found=claims,
+            fix="name one of them (--from)",
         )
     return best
 
@@ -183,5 +187,5 @@ def format_of(path: str | Path) -> str:
         "the name does not tell the format",
         path=path,
         found=f"{path.suffix or 'no suffix'}: {', '.join(claims) or 'no format'} would do",
-        fix=f"name the format: {', '.join(FORMATS)}",
+        fix=f"name the format (--to): {', '.join(FORMATS)}",
     )
