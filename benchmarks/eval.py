@@ -74,9 +74,10 @@ def _contest(name: str, truth: Path, results: Path, runs: int) -> dict[str, Any]
             continue
         rows = []
         for _ in range(runs):
-            begun = time.perf_counter()
+            begun, spent = time.perf_counter(), _children_cpu()
             row = _child(interpreter, name, str(truth), str(results))
-            rows.append(row | {"total_s": time.perf_counter() - begun})
+            row |= {"total_s": time.perf_counter() - begun, "cpu_s": _children_cpu() - spent}
+            rows.append(row)
         return min(rows, key=lambda row: row["total_s"])
     return {"missing": f"no interpreter imports {CONTESTANTS[name]} (see benchmarks/peers.txt)"}
 
@@ -91,6 +92,12 @@ def _child(interpreter: str, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return row
+
+
+def _children_cpu() -> float:
+    """Processor seconds of all ended children: what a busy machine does not stretch."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _peak_mb() -> float:
@@ -301,7 +308,8 @@ CHILDREN = {
 
 def _table(report: dict[str, Any]) -> str:
     lines = [
-        f"{'':18}{'total s':>9}{'evaluate s':>12}{'peak MB':>9}{'x total':>9}{'x evaluate':>12}"
+        f"{'':18}{'total s':>9}{'cpu s':>8}{'evaluate s':>12}{'peak MB':>9}"
+        f"{'x total':>9}{'x evaluate':>12}"
     ]
     for name, row in report["contestants"].items():
         if "missing" in row:
@@ -309,7 +317,7 @@ def _table(report: dict[str, Any]) -> str:
             continue
         ratios = f"{row.get('kptdata_is_faster', 1):9}{row.get('kptdata_evaluates_faster', 1):12}"
         lines.append(
-            f"{name:18}{row['total_s']:9.2f}{row['evaluate_s']:12.2f}{row['peak_mb']:9.0f}{ratios}"
+            f"{name:18}{row['total_s']:9.2f}{row['cpu_s']:8.2f}{row['evaluate_s']:12.2f}{row['peak_mb']:9.0f}{ratios}"
             f"  largest difference {row.get('largest_difference', 0.0):.1e}"
         )
     lines += [

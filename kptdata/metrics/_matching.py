@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kptdata.metrics._runs import place_in_run, run_starts, runs
+from kptdata.metrics._runs import place_in_run, run_starts, runs, sort_by
 from kptdata.metrics.oks import OksTargets, oks_of_pairs
 
 _PAIRS = 1 << 20  # pairs looked at in one go
@@ -51,7 +51,7 @@ def rank_predictions(
     score: NDArray[np.float64], group: NDArray[np.intp], max_dets: int | None
 ) -> Ranking:
     """Sort by group, then score, the earlier of equals first; keep `max_dets` of a group."""
-    rows = np.lexsort((-score, group))
+    rows = sort_by(group, np.argsort(-score, kind="stable"))
     ranked = group[rows]
     rank = place_in_run(ranked)
     if max_dets is None:

@@ -12,7 +12,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["place_in_run", "run_starts", "runs"]
+__all__ = ["place_in_run", "run_starts", "runs", "sort_by"]
+
+
+def sort_by(keys: NDArray[np.intp], order: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return `order` sorted by `keys`, not negative; what has equal keys stays in line.
+
+    Sixteen bits at a time, for which NumPy's stable sort is linear.
+
+    >>> sort_by(np.array([70_000, 1, 70_000]), np.array([2, 1, 0])).tolist()
+    [1, 2, 0]
+    """
+    highest = int(keys.max(initial=0))
+    for shift in range(0, max(1, highest.bit_length()), 16):
+        digits = (keys[order] >> shift).astype(np.uint16)
+        order = order[np.argsort(digits, kind="stable")]
+    return order
 
 
 def run_starts(values: NDArray[Any]) -> NDArray[np.intp]:

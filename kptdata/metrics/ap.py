@@ -1,8 +1,7 @@
 """Average precision and recall over object keypoint similarity: COCO's protocol on arrays.
 
-Axes: G ground truths, D predictions, K keypoints, T thresholds, R recall points, C categories, A
-    area
-bands. Figures equal pycocotools' to the last bit on files whose annotation ids are positive.
+Axes: G ground truths, D predictions, K keypoints, T thresholds, R recall points, C categories,
+A area bands. Figures equal pycocotools' to the last bit on files whose annotation ids are positive.
 
 References:
     Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, arXiv:1405.0312; the
@@ -28,6 +27,7 @@ from kptdata.metrics._matching import (
     match_greedily,
     rank_predictions,
 )
+from kptdata.metrics._runs import sort_by
 from kptdata.metrics.oks import OksTargets, check_sigmas
 
 __all__ = [
@@ -271,7 +271,7 @@ def _within(area: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[n
 def _global_place(score: NDArray[np.float64], category: NDArray[np.intp]) -> NDArray[np.intp]:
     """Position of each ranked prediction in its category's list, one category after the other."""
     place = np.empty(len(score), dtype=np.intp)
-    place[np.lexsort((-score, category))] = np.arange(len(score))
+    place[sort_by(category, np.argsort(-score, kind="stable"))] = np.arange(len(score))
     return place
 
 

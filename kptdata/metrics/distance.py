@@ -1,10 +1,10 @@
 """Distances between predicted and true points, and their averages: EPE, NME, MPJPE and its kin.
 
-Axes: ``...`` any leading axes, N instances, K keypoints, D coordinates (2 or 3). NumPy only. NaN
-    means
-undefined: the truth is not labelled, or its normaliser is not above 0. Infinity means a miss:
-    labelled,
-but nothing was predicted. Means and medians leave both out; `pck` counts a miss as wrong.
+Axes: ``...`` any leading axes, N instances, K keypoints, D coordinates (2 or 3). NumPy only.
+
+NaN means undefined: the truth is not labelled, or its normaliser is not above 0. Infinity means a
+miss: labelled, but nothing was predicted. Means and medians leave both out; `pck` counts a miss as
+wrong.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Suppression of repeated predictions, for all images at once.
 
-Axes: N predictions, K keypoints. Every function takes `image` (N,), the image of each prediction
-    (None
-for one image), and returns the rows that stay: image by image, best first. Of equal scores the
-earlier row is the better one.
+Axes: N predictions, K keypoints. Every function takes `image` (N,), the number of each prediction's
+image (None for one image), and returns the rows that stay: image by image, best first. Of equal
+scores the earlier row is the better one.
 """
 
 from __future__ import annotations
@@ -229,7 +228,7 @@ def _check(
 
 
 def _groups(image: Rows | None, count: int) -> Rows:
-    return np.zeros(count, np.intp) if image is None else image
+    return np.zeros(count, np.intp) if image is None else np.unique(image, return_inverse=True)[1]
 
 
 def _later_pairs(ranking: Ranking) -> Iterator[tuple[Rows, Rows]]:

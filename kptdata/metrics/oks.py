@@ -103,27 +103,36 @@ def _similarity(
     Equal counts make equal rows, so that each row is summed in the order of a sum of its own.
     """
     found = xy[row]
-    delta = (
-        _outside(found, targets.bbox[target_row]) if points == 0 else found - targets.xy[target_row]
-    )
-    np.square(delta, out=delta)
-    error = delta[..., 0] + delta[..., 1]
+    if points == 0:
+        bbox = targets.bbox[target_row]
+        error = np.square(_beyond(found[..., 0], bbox[:, 0], bbox[:, 2]))
+        error += np.square(_beyond(found[..., 1], bbox[:, 1], bbox[:, 3]))
+    else:
+        found -= targets.xy[target_row]
+        found *= found
+        error = found[..., 0] + found[..., 1]
     error /= variances
     error /= targets.area[target_row, None] + _EPS
-    error /= -2
+    error *= -0.5
     if 0 < points < xy.shape[1]:
         error = error[targets.labelled[target_row]].reshape(len(row), points)
     np.exp(error, out=error)
-    error[np.isnan(error)] = 0.0
     total: NDArray[np.float64] = error.sum(axis=1)
+    if np.isnan(total).any():
+        total = np.nan_to_num(error).sum(axis=1)
     return total / max(1, error.shape[1])
 
 
-def _outside(xy: NDArray[np.float64], bbox: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance (P, K, 2) of points to the box grown by its own size on each side."""
-    low = (bbox[:, :2] - bbox[:, 2:])[:, None]
-    high = (bbox[:, :2] + bbox[:, 2:] * 2)[:, None]
-    return np.maximum(0, low - xy) + np.maximum(0, xy - high)
+def _beyond(
+    values: NDArray[np.float64], start: NDArray[np.float64], side: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Distance (P, K) along one axis to the side of a box, grown by its own length at both ends."""
+    below = (start - side)[:, None] - values
+    np.maximum(below, 0, out=below)
+    above = values - (start + side * 2)[:, None]
+    np.maximum(above, 0, out=above)
+    below += above
+    return below
 
 
 def oks_matrix(

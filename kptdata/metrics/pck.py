@@ -1,8 +1,7 @@
 """Percentage of correct keypoints (PCK) and the area under its curve.
 
 Axes: N instances, K keypoints. A keypoint is correct if its distance over the normaliser is below
-    the
-threshold; what differs between the many PCKs is the normaliser, the comparison and the mean.
+the threshold; what differs between the many PCKs is the normaliser, the comparison and the mean.
 """
 
 from __future__ import annotations

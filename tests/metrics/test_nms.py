@@ -77,6 +77,13 @@ def test_the_earlier_of_equal_scores_stays():
     assert oks_nms(xy, AREA, np.ones(3), SIGMAS).tolist() == [0]
 
 
+def test_images_may_have_any_number():
+    xy = np.array([POSE, POSE, POSE])
+    image = np.array([70_000, -1, 70_000])
+
+    assert oks_nms(xy, AREA, np.array([0.5, 0.6, 0.7]), SIGMAS, image=image).tolist() == [1, 2]
+
+
 def test_a_dropped_prediction_drops_nobody():
     """A is like B, B is like C, A is not like C: B goes, C stays."""
     xy = np.array([POSE, POSE + 8, POSE + 16])
