@@ -187,7 +187,12 @@ def _shapes(maps: Sequence[Tensor]) -> str:
 def _build_head(
     table: Mapping[str, Any], place: str, codec: Any, schema: Schema, maps: Sequence[Tensor]
 ) -> PoseHead[Any]:
-    last = maps[-1]
+    index = table.get("in_index", -1)
+    if not isinstance(index, int) or not -len(maps) <= index < len(maps):
+        raise OptionError(
+            f"{place}.in_index: expected the number of one of {len(maps)} maps, got {index!r}"
+        )
+    last = maps[index]
     keypoints = schema.num_keypoints
     combined = getattr(codec, "heatmap_type", None) == "combined"
     right: dict[str, Any] = {

@@ -130,6 +130,7 @@ class TopdownDataset(Dataset[Sample]):
         codec: makes crop and target.
         augmentation: how samples vary.
         seed: of all draws.
+        cache: keep decoded images in memory; every loading process keeps its own.
     """
 
     def __init__(
@@ -140,12 +141,14 @@ class TopdownDataset(Dataset[Sample]):
         *,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        cache: bool = False,
     ) -> None:
         self.dataset = dataset
         self.images = Path(images)
         self.codec = codec
         self.augmentation = augmentation or Augmentation()
         self.seed = seed
+        self._kept: dict[int, NDArray[np.uint8]] | None = {} if cache else None
         if self.augmentation.flip and not dataset.schema.has_swaps:
             raise OptionError(
                 f"data.transform.flip: schema {dataset.schema.name!r} pairs no left with a right "
@@ -162,7 +165,7 @@ class TopdownDataset(Dataset[Sample]):
 
     def sample(self, row: int, draw: Draw) -> Sample:
         """Return the sample of an instance under a given draw."""
-        image = read_image(self.path(row))
+        image = self._image(row)
         person = self._person(row, image.shape[1], draw)
         padding = self.codec.padding if person.padding is None else person.padding
         crop = self.codec.crop(
@@ -190,15 +193,34 @@ class TopdownDataset(Dataset[Sample]):
         """Return the image file of an instance."""
         return self.images / str(self.dataset.images.file_name[self.dataset.image[row]])
 
+    def _image(self, row: int) -> NDArray[np.uint8]:
+        if self._kept is None:
+            return read_image(self.path(row))
+        place = int(self.dataset.image[row])
+        if place not in self._kept:
+            self._kept[place] = read_image(self.path(row))
+        return self._kept[place]
+
+    # Columns that would be computed for all instances each time that one is asked for.
+
+    @cached_property
+    def _labelled(self) -> NDArray[np.bool_]:
+        return self.dataset.labelled
+
+    @cached_property
+    def _swap_indices(self) -> list[int]:
+        indices: list[int] = self.dataset.schema.swap_indices.tolist()
+        return indices
+
     @cached_property
     def _weights(self) -> NDArray[np.float32]:
         return self.dataset.schema.weights.astype(np.float32)
 
     def _person(self, row: int, image_width: int, draw: Draw) -> _Person:
         bbox = self.dataset.column("bbox")[row]
-        person = _Person(self.dataset.xy[row], self.dataset.labelled[row], bbox)
+        person = _Person(self.dataset.xy[row], self._labelled[row], bbox)
         if draw.flip:
-            person = person.mirrored(image_width, self.dataset.schema.swap_indices.tolist())
+            person = person.mirrored(image_width, self._swap_indices)
         if draw.half_body and person.labelled.sum() >= self.augmentation.half_body_min:
             schema = self.dataset.schema
             halves = (schema.upper_body, schema.lower_body)

@@ -38,6 +38,7 @@ class DataSpec:
         box_margin: added on each side of such an extent, as a fraction of it.
         missing_images: ``error``, or ``skip`` to leave out, and count, people of images whose file
             is not in the folder.
+        cache: keep decoded images in memory: faster, where they fit.
         type: dotted path of a function that returns the dataset; it gets `options`.
         options: arguments of that function.
     """
@@ -49,6 +50,7 @@ class DataSpec:
     boxes: str = "given"
     box_margin: float = 0.15
     missing_images: str = "error"
+    cache: bool = False
     type: str | None = None
     options: Table = field(default_factory=dict)
 

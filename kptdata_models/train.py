@@ -27,7 +27,7 @@ from kptdata_models.log import CsvLog
 from kptdata_models.module import PoseModule
 from kptdata_models.pictures import SamplePictures
 from kptdata_models.runfile import Run, TrainSpec
-from kptdata_models.sources import Source, load_source
+from kptdata_models.sources import load_source
 from kptdata_models.weights import load_weights
 
 __all__ = ["Result", "fit", "prepare"]
@@ -97,13 +97,18 @@ def prepare(run: Run, *, overfit: int = 0) -> Prepared:
         report.append(match.table())
     module = PoseModule(model, run, train.dataset, None if val is None else val.dataset)
     samples = TopdownDataset(
-        train.dataset, train.images, codec, augmentation=augmentation, seed=run.seed
+        train.dataset,
+        train.images,
+        codec,
+        augmentation=augmentation,
+        seed=run.seed,
+        cache=run.data.train.cache,
     )
-    return Prepared(run, module, samples, _plain_samples(val, codec), tuple(report))
-
-
-def _plain_samples(source: Source | None, codec: Any) -> TopdownDataset | None:
-    return None if source is None else TopdownDataset(source.dataset, source.images, codec)
+    plain = None
+    if val is not None:
+        keep = (run.data.val or run.data.train).cache
+        plain = TopdownDataset(val.dataset, val.images, codec, cache=keep)
+    return Prepared(run, module, samples, plain, tuple(report))
 
 
 def fit(

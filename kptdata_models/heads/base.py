@@ -21,14 +21,16 @@ class PoseHead(nn.Module, ABC, Generic[Output]):
     Attributes:
         codec: a frozen dataclass; it made the targets and it decodes the outputs.
         loss_module: compares outputs with targets.
+        in_index: which of the maps is used; the last one unless said otherwise.
     """
 
+    in_index: int = -1
     codec: Any
     loss_module: nn.Module
 
     @abstractmethod
     def forward(self, maps: Sequence[Tensor]) -> Output:
-        """Return the raw outputs for feature maps, of which the last is used."""
+        """Return the raw outputs for feature maps, of which that at `in_index` is used."""
 
     @abstractmethod
     def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:

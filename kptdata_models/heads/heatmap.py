@@ -44,6 +44,7 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
         final_layer: arguments of the last convolution (``kernel_size``); False for none.
         softmax: outputs are logits, of which the softmax over all cells is decoded: heatmaps that
             add up to 1, whose highest cell is the score.
+        in_index: which of the maps is used; the last one by default.
         loss: a module, or a table ``{type, ...}``; by default, each with weights,
             `KeypointCrossEntropyLoss` for a softmax, `CombinedTargetMSELoss` for a codec with
             offsets, else `KeypointMSELoss`.
@@ -64,12 +65,14 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
         conv_kernel_sizes: Sequence[int] | None = None,
         final_layer: Mapping[str, Any] | bool = True,
         softmax: bool = False,
+        in_index: int = -1,
         loss: nn.Module | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.codec = codec
+        self.in_index = in_index
         self.softmax = softmax
         self.loss_module = make_loss(loss, _default_loss(codec, softmax), use_target_weight=True)
         deconv = tuple(deconv_out_channels or ())
@@ -86,8 +89,8 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
         _initialise(self)
 
     def forward(self, maps: Sequence[Tensor]) -> HeatmapOutput:
-        """Return heatmaps of the last map."""
-        x = self.conv_layers(self.deconv_layers(maps[-1]))
+        """Return heatmaps."""
+        x = self.conv_layers(self.deconv_layers(maps[self.in_index]))
         return HeatmapOutput(self.final_layer(x))
 
     def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:

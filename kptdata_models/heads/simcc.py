@@ -36,6 +36,7 @@ class SimCCHead(PoseHead[SimCCOutput]):
         deconv_out_channels: channels after each deconvolution; empty or None for none.
         deconv_kernel_sizes: 2, 3 or 4 for each deconvolution; 4 by default.
         final_layer: arguments of the convolution to one map per keypoint (``kernel_size``).
+        in_index: which of the maps is used; the last one by default.
         loss: a module, or a table ``{type, ...}``; by default `KLDiscretLoss` with weights.
 
     References:
@@ -54,6 +55,7 @@ class SimCCHead(PoseHead[SimCCOutput]):
         deconv_out_channels: Sequence[int] | None = (256, 256, 256),
         deconv_kernel_sizes: Sequence[int] | None = None,
         final_layer: Mapping[str, Any] | bool = True,
+        in_index: int = -1,
         loss: nn.Module | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -64,6 +66,7 @@ class SimCCHead(PoseHead[SimCCOutput]):
         self.out_channels = out_channels
         self.in_featuremap_size = tuple(in_featuremap_size)
         self.codec = codec
+        self.in_index = in_index
         self.loss_module = make_loss(loss, KLDiscretLoss, use_target_weight=True)
         self.deconv_head = HeatmapHead(
             in_channels,
@@ -71,13 +74,14 @@ class SimCCHead(PoseHead[SimCCOutput]):
             deconv_out_channels=deconv,
             deconv_kernel_sizes=deconv_kernel_sizes,
             final_layer=final_layer,
+            in_index=in_index,
         )
         cells = in_featuremap_size[0] * in_featuremap_size[1] * 4 ** len(deconv)
         self.mlp_head_x = nn.Linear(cells, int(size[0] * ratio))
         self.mlp_head_y = nn.Linear(cells, int(size[1] * ratio))
 
     def forward(self, maps: Sequence[Tensor]) -> SimCCOutput:
-        """Return logits per axis of the last map."""
+        """Return logits per axis."""
         x = self.deconv_head(maps).heatmaps.flatten(2)
         return SimCCOutput(self.mlp_head_x(x), self.mlp_head_y(x))
 
