@@ -104,7 +104,8 @@ def sample(
     y = rng.uniform(min(border, height / 2 - 1), max(height - 1 - border, height / 2), shape)
     axes = [x, y]
     if isinstance(codec, codecs.Hand3DHeatmap):
-        axes.append(rng.uniform(-190, 180, shape))
+        depth = codec.heatmap3d_depth_bound  # its last voxel ends half a voxel before the bound
+        axes.append(rng.uniform(-depth / 2, depth / 2 - depth / codec.heatmap_size[2], shape))
     labelled = rng.uniform(size=shape) < 0.8
     drawn = {
         name: FIELDS[name](rng, lead, people, keypoints, dtype)
