@@ -87,7 +87,7 @@ def test_coco_evaluates_the_result(folder, tmp_path):
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    kd.convert(validation.provenance[0].split()[1], tmp_path / "val.json", target_format="coco")
+    kd.convert(folder / "mpii_val_release.mat", tmp_path / "val.json", target_format="coco")
     truth = COCO(str(tmp_path / "val.json"))
     people = truth.loadAnns(truth.getAnnIds())
     assert (len(people), len(truth.getImgIds())) == (2958, 2729)
