@@ -11,12 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kptdata.dataset import PoseDataset
+from kptdata.ops import select
 from kptdata.schema import Schema
-from kptdata_models.data import Sample, TopdownDataset
+from kptdata.viz import draw_heatmaps, write_picture
+from kptdata_models.checkpoint import check_schema
+from kptdata_models.data import Sample, TopdownDataset, read_image, usable_instances
 from kptdata_models.estimator import TopdownPoseEstimator
 from kptdata_models.module import PoseModule
+from kptdata_models.predict import Predictor
 
-__all__ = ["SamplePictures", "draw_pose", "picture_of_samples"]
+__all__ = ["SamplePictures", "draw_pose", "heatmap_pictures", "picture_of_samples"]
 
 Pixels = NDArray[np.uint8]
 
@@ -42,8 +47,7 @@ class SamplePictures(pl.Callback):
         if not isinstance(pl_module, PoseModule):
             return
         picture = picture_of_samples(pl_module.model, [self.samples[i] for i in range(self.count)])
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_png(self.folder / f"epoch_{trainer.current_epoch:04d}.png", picture)
+        write_picture(picture, self.folder / f"epoch_{trainer.current_epoch:04d}.png")
 
 
 def picture_of_samples(model: TopdownPoseEstimator, samples: Sequence[Sample]) -> Pixels:
@@ -66,6 +70,52 @@ def picture_of_samples(model: TopdownPoseEstimator, samples: Sequence[Sample]) -
     return np.concatenate(rows)
 
 
+def heatmap_pictures(
+    predictor: Predictor,
+    people: PoseDataset,
+    images: str | Path,
+    out_dir: str | Path,
+    *,
+    ids: Sequence[Any] = (),
+    keypoints: tuple[str, ...] = (),
+    limit: int | None = 8,
+) -> tuple[Path, ...]:
+    """Write a PNG per instance, target maps left and predicted maps right.
+
+    Args:
+        predictor: a model with a heatmap head.
+        people: instances with boxes and keypoints.
+        images: folder of the images.
+        out_dir: folder of the pictures.
+        ids: only these instances.
+        keypoints: names or patterns of the keypoints to draw; empty draws all.
+        limit: the most instances; None draws all.
+
+    Raises:
+        OptionError: the model predicts keypoints of another schema, or no heatmaps.
+        DatasetError: an id is not in the dataset.
+        FileError: an image cannot be read.
+    """
+    check_schema(predictor.schema, people.schema, "the checkpoint")
+    chosen = select(people, ids=list(ids))[0] if ids else people
+    chosen = usable_instances(chosen)[0][:limit]
+    outputs = predictor.predict_dataset(chosen, images, outputs=True).outputs or ()
+    codec = predictor.model.codec
+    files = []
+    for row, name in enumerate(chosen.ids.tolist()):
+        image = read_image(Path(images) / str(chosen.images.file_name[chosen.image[row]]))
+        own = tuple(array[row] for array in outputs)
+        wanted, found = (
+            draw_heatmaps(
+                image, chosen, row, codec, outputs=given, keypoints=keypoints, title=title
+            ).picture
+            for given, title in ((None, f"{name}: target"), (own, f"{name}: prediction"))
+        )
+        files.append(Path(out_dir) / f"{row:04d}_{name}.png")
+        write_picture(np.concatenate([wanted, found], axis=1), files[-1])
+    return tuple(files)
+
+
 def draw_pose(image: Pixels, xy: NDArray[Any], schema: Schema) -> Pixels:
     """Return a copy of `image` (H, W, 3) RGB with links and points; NaN points are left out."""
     import cv2
@@ -83,10 +133,3 @@ def draw_pose(image: Pixels, xy: NDArray[Any], schema: Schema) -> Pixels:
     for place, colour in zip(places[seen], schema.colours[seen], strict=True):
         cv2.circle(canvas, place.tolist(), 32, colour.tolist(), -1, cv2.LINE_AA, shift=4)
     return canvas
-
-
-def write_png(path: Path, image: Pixels) -> None:
-    """Write (H, W, 3) RGB."""
-    import cv2
-
-    path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes())

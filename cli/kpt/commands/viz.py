@@ -95,8 +95,15 @@ def annotations_command(
 @command.command("heatmaps")
 @source_options
 @instance_options
+@click.option("--checkpoint", type=click.Path(path_type=Path), metavar="CKPT",
+              help="Draw this model's maps beside the targets, with its own codec.")  # fmt: skip
 def heatmaps_command(
-    src: str, out: Path, codec: str, settings: tuple[str, ...], **options: Any
+    src: str,
+    out: Path,
+    codec: str,
+    settings: tuple[str, ...],
+    checkpoint: Path | None,
+    **options: Any,
 ) -> None:
     """Draw instances as a heatmap codec sees them.
 
@@ -105,7 +112,29 @@ def heatmaps_command(
     """
     from kptdata.viz import heatmap_gallery
 
+    if checkpoint is not None:
+        _draw_predicted(src, out, checkpoint, options)
+        return
+
     _draw_instances(src, out, codec, settings, options, heatmap_gallery)
+
+
+def _draw_predicted(src: str, out: Path, checkpoint: Path, options: dict[str, Any]) -> None:
+    from kptdata_models import load
+    from kptdata_models.pictures import heatmap_pictures
+
+    predictor = load(checkpoint)
+    for dataset, folder, where in _parts(src, out, options):
+        files = heatmap_pictures(
+            predictor,
+            dataset,
+            folder,
+            where,
+            ids=[int(name) if name.isdigit() else name for name in options["ids"]],
+            keypoints=_listed(options["keypoints"]),
+            limit=options["limit"] or None,
+        )
+        click.echo(f"{len(files)} pictures in {where}", err=True)
 
 
 @command.command("targets")
