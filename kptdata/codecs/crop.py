@@ -88,7 +88,7 @@ class TopDown:
         about its centre, shifted and turned.
 
         Args:
-            box: (..., 4) xywh, image pixels; a box that is NaN or empty gives a NaN matrix.
+            box: (..., 4) xywh, image pixels; NaN, or no side above 0, gives a NaN matrix.
             rotation: degrees, a number or (...); a positive angle turns the picture anticlockwise.
             shift: moves the centre by this fraction of the region's width and height; (2,) or
                 (..., 2).
