@@ -115,7 +115,7 @@ def _unknown_category(
         place=f"annotation {entry['id']}" if "id" in entry else f"annotations[{place}]",
         expected="category_id " + " or ".join(map(str, sorted(known))),
         found=repr(entry.get("category_id")),
-        fix="add the category, or choose one by --category",
+        fix="add the category, or read one category (category=...)",
     )
 
 
