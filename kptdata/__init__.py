@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ops,
         plugins,
         synth,
+        transforms,
         viz,
     )
     from kptdata.checks import Finding, check
@@ -120,6 +121,7 @@ __all__ = [
     "read_all",
     "summarise",
     "synth",
+    "transforms",
     "validate_schema",
     "validate_schemas",
     "viz",
@@ -128,7 +130,8 @@ __all__ = [
 ]
 
 _SUBMODULES = frozenset(
-    "affine bbox checks codecs evaluators formats keypoints metrics ops plugins synth viz".split()
+    "affine bbox checks codecs evaluators formats keypoints metrics ops plugins synth transforms "
+    "viz".split()
 )
 _HOME = {
     name: module

@@ -87,6 +87,11 @@ class CodecList:
         return bool(self._decoder.udp)
 
     @property
+    def padding(self) -> float:
+        """How much larger than the box a crop is, unless told otherwise."""
+        return float(self._decoder.padding)
+
+    @property
     def bound(self) -> Bound:
         """The bound of the codec that decodes."""
         bound: Bound = self._decoder.bound
