@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PEERS := .venv-peers
 BENCHMARKS := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test test-train lint bench clean
 
 install: $(STAMP)
 
@@ -30,6 +30,10 @@ lint: $(STAMP)
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+# Trains each kind of head, for tens of minutes on two cores.
+test-train: $(STAMP)
+	$(BIN)/python -m pytest -s tests/train/learning.py
 
 # The main job on drawn people; afterwards open demo/index.html.
 demo: $(STAMP)

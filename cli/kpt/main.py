@@ -13,7 +13,7 @@ __all__ = ["COMMANDS", "group", "main"]
 COMMANDS = {
     "check": "Find problems in annotations: rule, severity, ids.",
     "convert": "Convert annotations from one format (and schema) to another.",
-    "demo": "Show it all on drawn people: convert, check and draw, with the commands, on one page.",
+    "demo": "Show it all on drawn people: convert, check, draw, train and evaluate, on one page.",
     "eval": "Compare predictions with ground truth: AP, PCK, EPE, NME, MPJPE.",
     "info": "Say what an annotation file holds, and what it lacks.",
     "model": "Show stages, shapes, strides, parameters and operations of a run's model.",

@@ -1,4 +1,4 @@
-"""``kpt demo``: the way from drawn people to heatmaps, command by command, on one page."""
+"""``kpt demo``: from drawn people to a trained model, command by command, on one page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kptdata.viz import Page
 
@@ -32,6 +32,7 @@ class Step:
         shows: pattern of the pictures, under the demo's folder, that the command makes.
         shown: how many of them the page shows.
         quiet: leave out what the command prints.
+        action: a function of the demo's folder in place of a command; it returns what to print.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Step:
     shows: str | None = None
     shown: int = 1
     quiet: bool = False
+    action: Callable[[Path], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Done:
     seconds: float
 
 
-def steps(out: Path) -> tuple[Step, ...]:
+def steps(out: Path, *, train: bool = True) -> tuple[Step, ...]:
     """List the demonstration's commands, in order; they write under `out`."""
     mpii, images = str(out / "people" / "annotations.mat"), str(out / "people" / "images")
     coco, whole = str(out / "people.json"), str(out / "whole")
@@ -120,10 +122,75 @@ def steps(out: Path) -> tuple[Step, ...]:
              "-o", str(out / "whole_annotations"), "--sheet", "2x2", "--limit", "4"),
             shows="whole_annotations/*.png",
         ),
+        *(training_steps(out) if train else ()),
     )  # fmt: skip
 
 
-def run_step(step: Step) -> Done:
+def training_steps(out: Path) -> tuple[Step, ...]:
+    """List the commands that train a model and judge it on people that it has not seen."""
+    from kpt._demo_model import METRIC, compare, write_run
+
+    held_out = out / "held_out"
+    truth, images = str(held_out / "annotations.json"), str(held_out / "images")
+    checkpoint, found = str(out / "run" / "best.ckpt"), str(out / "found.json")
+    return (
+        Step(
+            "People to learn from",
+            "More drawn people, in COCO's layout.",
+            ("synth", "900", "-o", str(out / "train"), "--seed", "11"),
+        ),
+        Step(
+            "People to be judged on",
+            "Another seed: other bodies, poses, clothes, backgrounds and occluders.",
+            ("synth", "200", "-o", str(held_out), "--seed", "12"),
+        ),
+        Step("A run", "Everything that training depends on is in one file.", (), action=write_run),
+        Step(
+            "Stages, parameters, operations",
+            "Parts that do not fit are refused here, with the key and the value to set.",
+            ("model", str(out / "run.toml")),
+        ),
+        Step(
+            "Training",
+            "Targets left, predictions right, after the last epoch.",
+            ("train", str(out / "run.toml"), "-o", str(out / "run")),
+            shows="run/samples/*7.png",
+        ),
+        Step(
+            "Better than a guess",
+            "The guess puts the mean pose of the training set into each box.",
+            (),
+            action=compare,
+        ),
+        Step(
+            "Evaluated",
+            "The figures of the field, with an account of what was counted.",
+            ("eval", checkpoint, truth, "--images", images, "--metric", "oks", "--metric", METRIC),
+        ),
+        Step(
+            "Predicted heatmaps",
+            "Target left, prediction right.",
+            ("viz", "heatmaps", truth, "--images", images, "-o", str(out / "predicted_maps"),
+             "--checkpoint", checkpoint, "--limit", "2"),
+            shows="predicted_maps/*.png",
+            shown=2,
+        ),
+        Step(
+            "Predictions are a dataset",
+            "They are written, read and drawn like annotations.",
+            ("predict", checkpoint, images, "--boxes", truth, "-o", found),
+        ),
+        Step(
+            "Drawn on the images",
+            "Held-out people as the model sees them.",
+            ("viz", "annotations", found, "--images", images, "-o", str(out / "found"),
+             "--sheet", "4x3", "--limit", "12"),
+            shows="found/*.png",
+        ),
+    )  # fmt: skip
+
+
+def run_step(step: Step, out: Path) -> Done:
     """Run one command in this process as a shell would, and keep what it prints.
 
     Raises:
@@ -134,6 +201,9 @@ def run_step(step: Step) -> Done:
 
     printed = StringIO()
     start = time.perf_counter()
+    if step.action is not None:
+        text = step.action(out)
+        return Done(step, f"# {step.title.lower()}", text, time.perf_counter() - start)
     with redirect_stdout(printed), redirect_stderr(printed):
         try:
             group.main(list(step.arguments), prog_name="kpt", standalone_mode=False)
@@ -150,7 +220,7 @@ def write_page(out: Path, done: Sequence[Done]) -> Path:
 
     total = sum(one.seconds for one in done)
     page = Page(
-        "kptdata, from annotations to heatmaps",
+        "kptdata, from annotations to a trained model",
         f"Made by kpt demo: {len(done)} commands, {total:.0f} s. Each picture stands under the "
         "command that drew it.",
     )
@@ -181,11 +251,14 @@ def _show(page: Page, out: Path, one: Done) -> None:
     "-o", "--out", default="demo", show_default=True, type=click.Path(path_type=Path),
     metavar="DIR", help="Folder for everything that is made.",
 )  # fmt: skip
-def command(out: Path) -> None:
-    """Show it all on drawn people: convert, check and draw, with the commands, on one page."""
+@click.option(
+    "--train/--no-train", default=True, show_default=True, help="Also train and judge a model."
+)
+def command(out: Path, train: bool) -> None:
+    """Show it all on drawn people: convert, check, draw, train and evaluate, on one page."""
     done = []
-    for step in steps(out):
-        done.append(run_step(step))
+    for step in steps(out, train=train):
+        done.append(run_step(step, out))
         click.echo(f"{done[-1].seconds:6.1f} s  {done[-1].line}", err=True)
     page = write_page(out, done)
     seconds = sum(one.seconds for one in done)

@@ -1,0 +1,78 @@
+"""What all trainings share: drawn people, a run per head, and no warning let through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kptdata.synth import synth
+
+SHARED = Path(__file__).parents[3] / "shared"
+
+BACKBONE = {"type": "ResNet", "depth": 18, "stem_channels": 32, "base_channels": 32}
+PYRAMID = BACKBONE | {"num_stages": 3, "out_indices": [0, 1, 2]}
+
+
+def heads(size: tuple[int, int]) -> dict[str, dict[str, Any]]:
+    """Return ``codec`` and ``model`` of a run per kind of head, for inputs of `size` (w, h)."""
+    width, height = size
+    heatmap = {
+        "type": "MSRAHeatmap",
+        "input_size": [width, height],
+        "heatmap_size": [width // 2, height // 2],
+        "sigma": 1.2,
+        "unbiased": True,
+    }
+    simcc = {"type": "SimCCLabel", "input_size": [width, height], "sigma": 3.0}
+    regression = {"type": "RegressionLabel", "input_size": [width, height]}
+    fpn = {"type": "FPN", "out_channels": 64}
+    pooled = {"backbone": BACKBONE, "neck": {"type": "GlobalAveragePooling"}}
+    return {
+        "heatmap": {
+            "codec": heatmap,
+            "model": {
+                "backbone": PYRAMID,
+                "neck": fpn,
+                "head": {
+                    "type": "HeatmapHead",
+                    "in_index": 0,
+                    "softmax": True,
+                    "deconv_out_channels": [48],
+                },
+            },
+        },
+        "simcc": {
+            "codec": simcc,
+            "model": {
+                "backbone": PYRAMID,
+                "neck": fpn,
+                "head": {"type": "SimCCHead", "in_index": 0, "deconv_out_channels": []},
+            },
+        },
+        "regression": {
+            "codec": regression,
+            "model": pooled | {"head": {"type": "RegressionHead", "loss": {"type": "L1Loss",
+                                        "use_target_weight": True}}},
+        },
+        "rle": {"codec": regression, "model": pooled | {"head": {"type": "RLEHead"}}},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give ``train`` and ``held_out``: other seeds, so other bodies, textures and occluders."""
+    folder = tmp_path_factory.mktemp("people")
+    synth(2000, folder / "train", seed=21)
+    synth(300, folder / "held_out", seed=22)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def coco_mini() -> Path:
+    """Give the 60 images of COCO beside the checkout."""
+    folder = SHARED / "samples" / "coco-mini"
+    if not folder.is_dir():
+        pytest.skip("the samples are not beside the checkout")
+    return folder
