@@ -44,7 +44,7 @@ def test_held_out_people_are_found_within_five_minutes(kind, people, tmp_path):
     start = time.perf_counter()
     result = fit(Run.from_dict(document), tmp_path / "run")
     seconds = time.perf_counter() - start
-    print(f"{kind}: PCK@0.05 {result.metrics['pck']:.3f} in {seconds:.0f} s")
+    print(f"{kind}: PCK@0.05 {result.metrics['pck']:.3f} in {seconds:.0f} s")  # noqa: T201
     assert result.metrics["pck"] >= 0.7
     assert seconds <= 300
 
@@ -74,7 +74,7 @@ def test_eight_images_of_coco_are_learnt_by_heart(kind, coco_mini, tmp_path):
     known = truth[truth.labelled.any(axis=1) & (truth.column("iscrowd") != 1)]
     found = load(result.last).predict_dataset(known, images).dataset
     precision = _average_precision(tmp_path / "eight.json", found)
-    print(f"{kind}: OKS AP {precision:.3f} on eight images")
+    print(f"{kind}: OKS AP {precision:.3f} on eight images")  # noqa: T201
     assert precision >= 0.95
 
 
