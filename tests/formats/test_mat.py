@@ -123,6 +123,15 @@ def test_any_value_goes_there_and_back(value, tmp_path_factory):
     load(path)  # and SciPy reads it too
 
 
+@pytest.mark.parametrize("length", [31, 32, 63])
+def test_long_names_of_fields(length, tmp_path):
+    value = {"a" * length: 1.0, "b": "x"}
+    path = written(tmp_path / "x.mat", x=value)
+
+    assert read_mat(path)["x"] == value
+    assert load(path)["x"].dtype.names == ("a" * length, "b")
+
+
 def test_the_same_values_give_the_same_bytes_without_a_clock(tmp_path):
     value = {"a": [], "b": {"@uint8": 3}}
     first = b"".join(mat_bytes({"x": value}))

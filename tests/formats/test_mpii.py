@@ -106,6 +106,7 @@ def test_place_scale_head_and_box(tmp_path):
         person(objpos=one(x=-1.0, y=7.0)),
         person(scale=-1.0, objpos=one(x=-1.0, y=-1.0)),
         person(scale=NOTHING),
+        person(scale=0.0),
         person(objpos=NOTHING, x1=NOTHING, y1=NOTHING, x2=NOTHING, y2=NOTHING),
     ]
 
@@ -118,8 +119,8 @@ def test_place_scale_head_and_box(tmp_path):
     assert ds.bbox[0].tolist() == [-100, 50 + 30 - 200, 400, 400]
     assert ds.bbox[1].tolist() == [-202, 6 - 200, 400, 400]
     assert np.isnan(ds.bbox[2:]).all()
-    assert ds.bbox_source.tolist() == ["from_objpos", "from_objpos", "", "", ""]
-    assert np.isnan(ds.boxes["head"][4]).all()
+    assert ds.bbox_source.tolist() == ["from_objpos", "from_objpos", "", "", "", ""]
+    assert np.isnan(ds.boxes["head"][5]).all()
     assert np.isnan(ds.numbers["scale"][3])
 
 
@@ -418,6 +419,15 @@ def test_losses_are_counted_and_strict_refuses(tmp_path):
     with pytest.raises(FormatError, match=r"would lose: .*scores of instances \(1\)"):
         mpii.write_all((ds,), tmp_path / "strict.mat", strict=True)
     assert not (tmp_path / "strict.mat").exists()
+
+
+def test_people_without_a_listed_image_are_counted(tmp_path):
+    report = mpii.write_all((made(image=[-1, 2]),), tmp_path / "out.mat")
+
+    assert report.lost == {"instances": 1}
+    assert report.instances == 1
+    with pytest.raises(FormatError, match=r"people whose image is not listed \(1\)"):
+        mpii.write_all((made(image=[-1, 2]),), tmp_path / "out.mat", strict=True)
 
 
 def test_the_last_digits_that_a_file_cannot_hold_are_counted(tmp_path):
