@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from kptdata.formats._coco_kinds import EXACT, Kind
 from kptdata.formats._coco_rows import BadValueError, read_column
 from kptdata.formats._json import is_plain_key
 
-__all__ = ["Fields", "Getter", "whole_numbers"]
+__all__ = ["Fields", "Getter", "interleaved", "whole_numbers"]
 
 _CHUNK = 2000
 Getter = Callable[[NDArray[np.intp]], list[Any]]
@@ -152,7 +153,6 @@ def interleaved(
     Args:
         parts: fields, rows to write, place of each of these rows.
     """
-    from heapq import merge
 
     def placed(number: int) -> Iterator[tuple[int, int, bytes]]:
         fields, rows, places = parts[number]

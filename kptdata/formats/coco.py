@@ -29,18 +29,32 @@ TITLE = "COCO keypoints"
 SUFFIXES = (".json", ".json.gz")
 OPTIONS = ("complete", "area", "keep_empty")
 
-_TABLE = re.compile(rb'"(images|annotations)"\s*:\s*\[')
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"(\s*:\s*\[)?|[{}\[\]]')
+_HEAD = 1 << 18
 
 
 def sniff(path: str | Path) -> Sniff:
     """Say whether a file looks like COCO ground truth, from its first bytes."""
-    head = read_head(Path(path)).lstrip() if Path(path).is_file() else b""
+    head = read_head(Path(path), _HEAD).lstrip() if Path(path).is_file() else b""
     if head[:1] != b"{":
         return Sniff(0.0, ("not a JSON object",))
-    found = sorted({match.group(1).decode() for match in _TABLE.finditer(head)})
-    if found:
-        return Sniff(0.9, (f"a JSON object with a list of {' and '.join(found)}",))
+    if (found := _first_list(head)) is not None:
+        return Sniff(0.9, (f"a JSON object with a list of {found}",))
     return Sniff(0.0, ("a JSON object without images and annotations at its beginning",))
+
+
+def _first_list(head: bytes) -> str | None:
+    """Return which of COCO's lists comes first at the top level of an object."""
+    depth = 0
+    for token in _TOKEN.finditer(head):
+        text = token.group()
+        if token.group(1) and depth == 1 and text.startswith((b'"images"', b'"annotations"')):
+            return text.split(b'"')[1].decode()
+        if text[:1] in b"{[" or token.group(1):
+            depth += 1
+        elif text in b"}]":
+            depth -= 1
+    return None
 
 
 def read_all(
