@@ -122,7 +122,11 @@ def read_all(
 
 
 def _ids_in(table: RowTable) -> list[int | str]:
-    keys = id_keys(table.columns["image_id"], table.raw.get("image_id"))
+    wanted, texts = table.columns["image_id"], table.raw.get("image_id")
+    if texts is None and wanted.dtype == np.int64:
+        _, first = np.unique(wanted, return_index=True)
+        return [i for i in wanted[np.sort(first)].tolist() if i != MISSING_INT]
+    keys = id_keys(wanted, texts)
     return [key for key in dict.fromkeys(keys) if isinstance(key, int | str)]
 
 
