@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kptdata._array import Array, asarray_like, check_array, namespace
-from kptdata.codecs.base import DecodedKeypoints, decoded
+from kptdata.codecs.base import DecodedKeypoints, all_finite, decoded
 from kptdata.errors import OptionError
 
 Numbers = tuple[tuple[float, ...], ...]
@@ -108,5 +108,5 @@ def restored(xyz: Array, target_root: Array | None, removed: int | None) -> Deco
         xyz = xyz + root[..., None, :]
         if removed is not None:
             xyz = insert(xyz, root, removed)
-    found = xp.all(xp.isfinite(xyz), axis=-1)
+    found = all_finite(xyz)
     return decoded(xp.where(found[..., None], xyz, float("nan")), xp.astype(found, xyz.dtype))

@@ -65,12 +65,17 @@ def check_points(xy: Array, labelled: Array, axes: int = 2) -> Points[Array]:
     """
     check_array("xy", xy, f"(..., N, K, {axes})")
     check_array("labelled", labelled, xy.shape[:-1], "bool")
-    xp = namespace(xy)
-    finite = xp.isfinite(xy)
-    known = labelled
-    for axis in range(axes):  # 2 or 3: cheaper than a reduction over so short an axis
-        known = known & finite[..., axis]
-    return Points(xp.where(known[..., None], xy, 0.0), known)
+    known = labelled & all_finite(xy)
+    return Points(namespace(xy).where(known[..., None], xy, 0.0), known)
+
+
+def all_finite(xy: Array) -> Any:
+    """Tell which points (..., D) have finite coordinates only: (...) bool."""
+    finite = namespace(xy).isfinite(xy)
+    every = finite[..., 0]
+    for axis in range(1, xy.shape[-1]):  # 2 or 3: cheaper than a reduction over so short an axis
+        every = every & finite[..., axis]
+    return every
 
 
 def weigh(used: Array, weight: Array | None, like: Array) -> Array:

@@ -160,7 +160,7 @@ class EDPoseLabel:
         xy = xy * asarray_like(image_size, xy)[..., None, None, :]
         each = xp.broadcast_to(score[..., None], xy.shape[:-1])
         if not self.reference:
-            found = xp.all(xp.isfinite(xy), axis=-1) & xp.isfinite(each)
+            found = base.all_finite(xy) & xp.isfinite(each)
             xy = xp.where(found[..., None], xy, float("nan"))
             each = xp.where(found, each, 0.0)
             score = xp.where(xp.isfinite(score), score, 0.0)

@@ -134,7 +134,7 @@ class ImagePoseLifting:
         label = lifting_target - asarray_like(root, lifting_target)[..., None, :]
         known = lifting_target_visible
         if not self.reference:
-            known = known & xp.all(xp.isfinite(label), axis=-1)
+            known = known & base.all_finite(label)
             label, root = _lifting.finite(label), _lifting.finite(root)
         weights = base.weigh(known, weight, xy)
         trajectory = weights

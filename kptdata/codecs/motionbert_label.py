@@ -118,7 +118,7 @@ class MotionBERTLabel:
             label = label * scale[..., None]
         known = lifting_target_visible
         if not self.reference:
-            known = known & xp.all(xp.isfinite(label), axis=-1)
+            known = known & base.all_finite(label)
             label, scale = _lifting.finite(label), _lifting.finite(scale)
         return MotionBERTTarget(
             self._inputs(xy, labelled, camera.image_size),

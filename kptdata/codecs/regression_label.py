@@ -109,8 +109,7 @@ class RegressionLabel(TopDown):
             check_array("sigma", sigma, labels.shape)
             score = 1 - 0.5 * (sigma[..., 0] + sigma[..., 1])
         if not self.reference:
-            finite = xp.isfinite(labels)
-            found = finite[..., 0] & finite[..., 1] & xp.isfinite(score)
+            found = base.all_finite(labels) & xp.isfinite(score)
             xy = xp.where(found[..., None], xy, float("nan"))
             score = xp.where(found, score, 0.0)
         return base.decoded(xy, score)

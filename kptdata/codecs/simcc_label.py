@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple
 
-from kptdata._array import Array, cells, check_array, exp, namespace, slide
+import numpy as np
+
+from kptdata._array import Array, check_array, constant, exp, namespace, slide
 from kptdata.codecs import base
 from kptdata.codecs._flip import mean_of_mirrored, mirror_maps, swap
 from kptdata.codecs._rows import Summit, find_summit, nowhere, refine_row
@@ -157,38 +159,25 @@ class SimCCLabel(TopDown):
         place = xp.round(points.xy * self.simcc_split_ratio)
         seen = points.known
         for axis in (0, 1):
-            low, high = self._reach(axis)
+            low, high = self.reach(axis)
             seen = seen & (place[..., axis] >= low) & (place[..., axis] <= high)
         x, y = (self._rows(place[..., axis], seen, axis) for axis in (0, 1))
         return SimCCTarget(x, y, base.weigh(seen, weight, xy))
 
-    def _reach(self, axis: int) -> tuple[int, int]:
+    def reach(self, axis: int) -> tuple[int, int]:
         """Return the lowest and highest bin whose keypoint still leaves a mark on the row."""
         if self.smoothing_type == "standard":
             return 0, self.bins[axis] - 1
         radius = 3 * self.sigmas[axis]
         return math.ceil(-radius - 1), math.ceil(self.bins[axis] + radius) - 1
 
-    def _rows(self, place: Array, seen: Array, axis: int) -> Array:
+    def _rows(self, place: Array, seen: Array, axis: int) -> Any:
         """Copy each row out of one long curve; the last stretch is 0, for keypoints not seen."""
         xp = namespace(place)
+        table = constant(_curve, place, self, axis)
         size = self.bins[axis]
-        low, high = self._reach(axis)
-        away = cells(size + high - low, place) - high
-        curve = self._curve(away, axis)
-        table = xp.concat([curve, xp.zeros_like(curve[:size])], axis=0)
-        start = xp.where(seen, high - place, float(curve.shape[0]))
+        start = xp.where(seen, self.reach(axis)[1] - place, float(table.shape[0] - size))
         return slide(table, xp.astype(start, xp.int64), size)
-
-    def _curve(self, away: Array, axis: int) -> Array:
-        xp = namespace(away)
-        if self.smoothing_type == "standard":
-            rest = self.label_smooth_weight / max(self.bins[axis] - 1, 1)
-            peak = xp.full_like(away, 1.0 - self.label_smooth_weight)
-            return xp.where(away == 0, peak, rest)
-        sigma = self.sigmas[axis]
-        curve = exp(away * away * (-0.5 / sigma**2))
-        return curve / (sigma * math.sqrt(2 * math.pi)) if self.normalize else curve
 
     def decode(
         self, simcc_x: Array, simcc_y: Array
@@ -278,3 +267,18 @@ class SimCCLabel(TopDown):
     def as_output(self, target: SimCCTarget[Array]) -> tuple[Array, Array]:
         """Return what a perfect model puts out for `target`: the arguments of `decode`."""
         return target.keypoint_x_labels, target.keypoint_y_labels
+
+
+def _curve(codec: SimCCLabel, axis: int) -> Any:
+    """Return what a keypoint leaves on an axis without ends, and a row of zeros behind it."""
+    size, (low, high) = codec.bins[axis], codec.reach(axis)
+    away = np.arange(size + high - low) - high
+    if codec.smoothing_type == "standard":
+        rest = codec.label_smooth_weight / max(size - 1, 1)
+        curve = np.where(away == 0, 1.0 - codec.label_smooth_weight, rest)
+    else:
+        sigma = codec.sigmas[axis]
+        curve = np.exp(away**2 * (-0.5 / sigma**2))
+        if codec.normalize:
+            curve /= sigma * math.sqrt(2 * math.pi)
+    return np.concatenate([curve, np.zeros(size)])

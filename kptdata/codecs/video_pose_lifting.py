@@ -137,7 +137,7 @@ class VideoPoseLifting:
             root = _lifting.take_root(lifting_target, self.roots)
             label = label - root[..., None, :]
         if not self.reference:
-            known = known & xp.all(xp.isfinite(label), axis=-1)
+            known = known & base.all_finite(label)
             label, root = _lifting.finite(label), _lifting.finite(root)
         weights = base.weigh(known, weight, xy)
         trajectory = weights
