@@ -137,7 +137,7 @@ def training_steps(out: Path) -> tuple[Step, ...]:
         Step(
             "People to learn from",
             "More drawn people, in COCO's layout.",
-            ("synth", "900", "-o", str(out / "train"), "--seed", "11"),
+            ("synth", "1200", "-o", str(out / "train"), "--seed", "11"),
         ),
         Step(
             "People to be judged on",
@@ -154,7 +154,7 @@ def training_steps(out: Path) -> tuple[Step, ...]:
             "Training",
             "Targets left, predictions right, after the last epoch.",
             ("train", str(out / "run.toml"), "-o", str(out / "run")),
-            shows="run/samples/*7.png",
+            shows="run/samples/*9.png",
         ),
         Step(
             "Better than a guess",
