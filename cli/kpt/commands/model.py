@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print data on stdout.")
 def command(run_file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Show stages, shapes, strides, parameters and operations of a model."""
+    """Show stages, shapes, strides, parameters and operations of a run's model."""
     from kpt._options import echo_json
     from kptdata_models.runfile import read_run
     from kptdata_models.summary import summarise_run

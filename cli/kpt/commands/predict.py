@@ -41,7 +41,10 @@ def command(
     heatmaps: Path | None,
     device: str | None,
 ) -> None:
-    """Predict keypoints in IMAGES, a folder or a single image."""
+    """Predict keypoints in images with a trained model.
+
+    IMAGES is a folder or a single image.
+    """
     from kpt._progress import progress
     from kptdata import OptionError, write
     from kptdata_models import load

@@ -28,7 +28,10 @@ import click
 def command(
     run_file: Path, out: Path | None, overrides: tuple[str, ...], resume: str | None, overfit: int
 ) -> None:
-    """Train a model; everything that does not fit is refused before the first step."""
+    """Train the model that a run file describes.
+
+    Everything that does not fit is refused before the first step.
+    """
     from kptdata_models.runfile import read_run
     from kptdata_models.train import fit
 
