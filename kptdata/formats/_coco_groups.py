@@ -145,16 +145,24 @@ def _own_reading(group: Group, path: Path) -> Reading:
     if not names:
         return unnamed_reading(lengths, path)
     schema = named_schema(group.skeleton, path)
-    if lengths and not set(lengths) & {3 * len(names), 2 * len(names)}:
-        count = lengths[0] // 3
-        raise SchemaError(
-            f"the categories name {len(names)} keypoints and the annotations hold {count}",
-            path=path,
-            place="categories.keypoints",
-            fix=f"give the schema (schema=..., --schema); with {count} points: "
-            + ", ".join(fitting_schemas(count)),
-        )
+    # Where all lists agree on another length, the names are at fault and not an annotation.
+    if len(set(lengths)) == 1 and lengths[0] not in (3 * len(names), 2 * len(names)):
+        count, rest = divmod(lengths[0], 3)
+        if not rest:
+            raise _other_count(len(names), count, path)
     return Reading(schema, whole(schema))
+
+
+def _other_count(named: int, held: int, path: Path) -> SchemaError:
+    fitting = ", ".join(fitting_schemas(held))
+    return SchemaError(
+        f"the categories name {named} keypoints and the annotations hold {held}",
+        path=path,
+        place="categories.keypoints",
+        fix=f"give the schema (schema=..., --schema); with {held} points: {fitting}"
+        if fitting
+        else "correct the names, or the lists of points",
+    )
 
 
 def unnamed_reading(lengths: Sequence[int], path: Path) -> Reading:
@@ -164,7 +172,8 @@ def unnamed_reading(lengths: Sequence[int], path: Path) -> Reading:
         SchemaError: they have points; the message gives their number and the schemas that fit.
     """
     if lengths:
-        raise no_names(lengths[0] // 3, path)
+        count = lengths[0]
+        raise no_names(count // 3 if count % 3 == 0 else count // 2, path)
     boxes = Schema.from_names((), name="boxes")
     return Reading(boxes, whole(boxes))
 

@@ -190,33 +190,33 @@ class _Reader:
     def _store(self, start: int, rows: Sequence[Raw], key: str, values: Sequence[Any]) -> int:
         """Store one key of a chunk; return the quotation marks of its keys and values."""
         types = set(map(type, values))
-        marks = 2 * (len(values) - (values.count(UNSET) if UnsetType in types else 0))
-        if types == {UnsetType}:
-            return marks
-        kind = self._kinds.get(key)
-        undecoded = Raw in types
-        if undecoded:
-            texts = [None if v is UNSET else bytes(v) for v in values]
-            marks += b"".join([t for t in texts if t is not None]).count(b'"')
-        elif str in types:
-            marks += 2 * sum(isinstance(v, str) for v in values)
-        if kind is None:
-            self._column_of_text(key)[start : start + len(values)] = texts
-            return marks
-        kept: list[int] = []
+        stated = [v for v in values if v is not UNSET] if UnsetType in types else values
+        if not stated:
+            return 0
         try:
-            if undecoded:
-                values, kept = _decode_each(values, kind)
-                if kept:
-                    self._as_text.add(key)
-            kept = sorted({*kept, *self._columns[key].add(start, values)})
+            if Raw in types:
+                self._store_undecoded(start, key, values)
+                return 2 * len(stated) + b"".join(stated).count(b'"')
+            for position in self._columns[key].add(start, values):
+                # The struct has decoded the value; its text is still in the row.
+                text = bytes(_OBJECT.decode(rows[position])[key])
+                self._column_of_text(key)[start + position] = text
         except BadValueError as error:
             raise self._refusal(start, rows, key, error) from None
-        for position in kept:
-            # The struct has decoded the value; its text is still in the row.
-            text = texts[position] if undecoded else _text_of(rows[position], key)
-            self._column_of_text(key)[start + position] = text
-        return marks
+        texts = sum(isinstance(v, str) for v in stated) if str in types else 0
+        return 2 * (len(stated) + texts)
+
+    def _store_undecoded(self, start: int, key: str, values: Sequence[Any]) -> None:
+        kind = self._kinds.get(key)
+        if kind is None:
+            texts = [None if v is UNSET else bytes(v) for v in values]
+            self._column_of_text(key)[start : start + len(values)] = texts
+            return
+        decoded, odd = _decode_each(values, kind)
+        if odd:
+            self._as_text.add(key)
+        for position in {*odd, *self._columns[key].add(start, decoded)}:
+            self._column_of_text(key)[start + position] = bytes(values[position])
 
     def _column_of_text(self, key: str) -> NDArray[np.object_]:
         if key not in self._texts:
@@ -276,7 +276,3 @@ def _decode_singly(values: Sequence[Any], kind: Kind) -> tuple[list[Any], list[i
                 error.position = position
                 raise
     return decoded, odd
-
-
-def _text_of(row: Raw, key: str) -> bytes:
-    return bytes(msgspec.json.decode(row, type=dict[str, Raw])[key])

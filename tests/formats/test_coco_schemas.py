@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from coco_files import NAMES, annotation, ground_truth, save
 
-from kptdata import Schema, SchemaError, load_schema
+from kptdata import FormatError, Schema, SchemaError, load_schema
 from kptdata.formats import coco
 
 
@@ -89,3 +89,18 @@ def test_unknown_names_make_a_schema(tmp_path):
     (ds,) = coco.read_all(path)
 
     assert ds.schema == Schema.from_names(["hinge", "handle"], name="x")
+
+
+@pytest.mark.parametrize(
+    ("lists", "error", "message"),
+    [
+        ([[1] * 48] * 2, SchemaError, "name 17 keypoints and the annotations hold 16.*mpii"),
+        ([[1] * 9999], SchemaError, "hold 3333.*correct the names, or the lists"),
+        ([[1] * 48, [1] * 51], FormatError, "annotation 0: keypoints: wrong number of points"),
+        ([[1] * 50] * 2, FormatError, "annotation 0: .*found 50 numbers"),
+    ],
+)
+def test_lists_that_are_not_of_the_length_of_the_names(lists, error, message, tmp_path):
+    rows = [annotation(n, keypoints=points) for n, points in enumerate(lists)]
+    with pytest.raises(error, match=message):
+        coco.read_all(save(ground_truth(*rows), tmp_path / "a.json"))
