@@ -58,13 +58,17 @@ class PoseHead(nn.Module, ABC, Generic[Output]):
             mirrored: of the input mirrored left to right.
             swap_indices: for each keypoint, its partner on the other side.
         """
-        output = self.as_decoded(self(maps))
+        output = self._outputs(maps)
         if mirrored is None:
             return output
         if swap_indices is None:
             raise OptionError("swap_indices: needed for the flip test, got None")
-        other = self.as_decoded(self(mirrored))
+        other = self._outputs(mirrored)
         return tuple(self.codec.flip_merge(output, other, swap_indices))
+
+    def _outputs(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        # Half precision cannot tell neighbouring pixels apart once coordinates pass a few hundred.
+        return tuple(x.float() for x in self.as_decoded(self(maps)))
 
     def predict(
         self,

@@ -116,6 +116,8 @@ class RLELoss(nn.Module):
             target: coordinates (B, K, 2), finite.
             target_weight: (B, K, 2) or (B, K); read with `use_target_weight`.
         """
+        # The quotient below needs the precision of the target, whatever the network computes in.
+        pred, sigma = pred.to(target.dtype), sigma.to(target.dtype)
         deviation = self._floored(sigma.sigmoid())
         error = (pred - target) / (deviation + 1e-9)
         log_flow = self.flow_model.log_prob(error.reshape(-1, 2)).reshape(*pred.shape[:-1], 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -14,7 +15,8 @@ import torch
 
 from kptdata.errors import DatasetError, FileError, KptDataError, OptionError
 from kptdata_models.log import read_log
-from kptdata_models.runfile import Run
+from kptdata_models.module import learning_rate_factor
+from kptdata_models.runfile import Run, TrainSpec
 from kptdata_models.train import fit
 
 STEPS = "train/loss"
@@ -106,6 +108,39 @@ def test_killed_and_resumed_equals_uninterrupted(plan, tmp_path, options, step):
         assert resumed[name].keys() == values.keys()
         for at, value in values.items():
             assert resumed[name][at] == pytest.approx(value, abs=1e-7, nan_ok=True), (name, at)
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+@pytest.mark.parametrize("head", ["HeatmapHead", "RLEHead"])
+def test_options_work_together(plan, tmp_path, precision, head):
+    plan["train"] |= {
+        "precision": precision,
+        "clip_grad_norm": 1.0,
+        "accumulate": 2,
+        "ema": 0.9,
+        "schedule": "multistep",
+        "milestones": [1],
+        "warmup_steps": 2,
+        "optimizer": "SGD",
+    }
+    plan["eval"] = {"flip_test": True, "batch_size": 3}
+    if head == "RLEHead":
+        plan["model"] |= {"neck": {"type": "GlobalAveragePooling"}, "head": {"type": head}}
+        plan["codec"] = {"type": "RegressionLabel", "input_size": [64, 64]}
+    result = fit(Run.from_dict(plan), tmp_path / "out")
+    log = read_log(tmp_path / "out" / "metrics.csv")
+    assert all(map(math.isfinite, log[STEPS].values()))
+    assert 0 <= result.metrics["pck"] <= 1
+
+
+def test_learning_rate_follows_the_schedule():
+    multistep = TrainSpec(schedule="multistep", milestones=(2, 3), gamma=0.1, warmup_steps=3)
+    rates = [learning_rate_factor(multistep, step, 40, 10) for step in (0, 1, 3, 19, 20, 30)]
+    assert rates == pytest.approx([0.25, 0.5, 1, 1, 0.1, 0.01])
+    cosine = TrainSpec(schedule="cosine")
+    rates = [learning_rate_factor(cosine, step, 40, 10) for step in (0, 10, 20, 40, 50)]
+    assert rates == pytest.approx([1, (1 + 2**-0.5) / 2, 0.5, 0, 0])
+    assert learning_rate_factor(TrainSpec(), 7, 40, 10) == 1
 
 
 def test_training_learns(plan, tmp_path):
