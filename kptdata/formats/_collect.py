@@ -75,17 +75,13 @@ class Collector:
         self._scores.append(score)
         return True
 
-    def set(self, column: str, value: Any) -> None:
-        """Give the instance a value of a typed column: bbox, area, score, category, id, track."""
-        self._columns.setdefault(column, {})[len(self._images) - 1] = value
+    def set(self, column: str, value: Any, row: int = -1) -> None:
+        """Give the last instance, or another, a value of a typed column: bbox, score, id, ..."""
+        self._columns.setdefault(column, {})[row if row >= 0 else len(self) - 1] = value
 
-    def extra(self, key: str, value: Any) -> None:
-        """Give the instance a JSON value under another key."""
-        self._extras.setdefault(key, {})[len(self._images) - 1] = text_of(value)
-
-    def amend(self, row: int, key: str, value: Any) -> None:
-        """Give an earlier instance a JSON value."""
-        self._extras.setdefault(key, {})[row] = text_of(value)
+    def note(self, key: str, value: Any, row: int = -1) -> None:
+        """Give the last instance, or another, a JSON value under another key."""
+        self._extras.setdefault(key, {})[row if row >= 0 else len(self) - 1] = text_of(value)
 
     def dataset(
         self,

@@ -47,6 +47,7 @@ OUTSIDE = ("unlabel", "clip", "keep")
 _SPLIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NOT_SPLITS = (set(KEYS) - set(SPLITS)) | {"validation", "images", "labels"}
 _GONE = -0.005  # of two numbers: negative, and within what the trainer's check lets pass
+_NOTHING = 1e-20  # pixels
 _V = np.array([0, 1, 2, 0, 2], np.float64)  # state -> third number
 
 Floats = NDArray[np.float64]
@@ -190,7 +191,12 @@ def _boxes(dataset: PoseDataset, rows: NDArray[np.intp], wh: Floats, outside: st
         low = np.clip(box[out, :2], 0, wh[out])
         high = np.clip(box[out, :2] + box[out, 2:], 0, wh[out])
         box[out] = np.concatenate([low, high - low], axis=1)
-    return box
+    return _visible(box)
+
+
+def _visible(pixels: Floats) -> Floats:
+    """Return pixels, zero for what is so small that a text of it has no end."""
+    return np.where(np.abs(pixels) < _NOTHING, 0.0, pixels)
 
 
 def _box_fractions(
@@ -225,7 +231,7 @@ def _points(
     xy = dataset.xy[rows]
     if dataset.given_xy is not None:
         xy = np.where(is_labelled(states)[..., None], xy, dataset.given_xy[rows])
-    xy = np.where(np.isfinite(xy).all(axis=-1, keepdims=True), xy, 0.0)
+    xy = _visible(np.where(np.isfinite(xy).all(axis=-1, keepdims=True), xy, 0.0))
     size = np.broadcast_to(wh[:, None], xy.shape)
     xy, states = _brought_inside(xy, states, size, outside)
     if layout.dims == 2:
