@@ -59,7 +59,9 @@ def _print(summary: dict[str, Any]) -> None:
         console.print(f"  no {key}: {count} instances")
     if absent:
         console.print(f"  not in the file: {', '.join(absent)}")
-    for key, count in summary["extras"].items():
+    # Keys with a colon say how one format wrote what the columns hold: no news for a reader.
+    kept = {k: n for k, n in summary["extras"].items() if ":" not in k}
+    for key, count in kept.items():
         console.print(f"  kept as it is, {key}: {count} instances")
     for key, value in summary["facts"].items():
         console.print(f"  {key}: {value}")
