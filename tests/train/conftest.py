@@ -25,7 +25,7 @@ def heads(size: tuple[int, int]) -> dict[str, dict[str, Any]]:
         "sigma": 1.2,
         "unbiased": True,
     }
-    simcc = {"type": "SimCCLabel", "input_size": [width, height], "sigma": 3.0}
+    simcc = {"type": "SimCCLabel", "input_size": [width, height], "sigma": 2.0}
     regression = {"type": "RegressionLabel", "input_size": [width, height]}
     fpn = {"type": "FPN", "out_channels": 64}
     pooled = {"backbone": BACKBONE, "neck": {"type": "GlobalAveragePooling"}}

@@ -61,12 +61,12 @@ def test_eight_images_of_coco_are_learnt_by_heart(kind, coco_mini, tmp_path):
             for name in ("train", "val")
         },
         "train": {
-            "epochs": 300,
+            "epochs": 500,
             "batch_size": 16,
             "lr": 2e-3,
             "schedule": "cosine",
             "warmup_steps": 20,
-            "val_every": 300,
+            "val_every": 500,
         },
     }
     result = fit(Run.from_dict(document), tmp_path / "run")
