@@ -91,8 +91,19 @@ class Collector:
         categories: Mapping[int, str],
         meta: Mapping[str, bytes],
         provenance: tuple[str, ...],
+        image_rows: NDArray[np.intp] | None = None,
     ) -> PoseDataset:
-        """Return the dataset of all instances, with the points in the order of the schema."""
+        """Return the dataset of all instances, with the points in the order of the schema.
+
+        Args:
+            fit: the schema, and where each name goes.
+            images: the table of images.
+            categories: id -> name.
+            meta: file-level texts.
+            provenance: where the data comes from.
+            image_rows: row of `images` of each image number, where they are not the same.
+        """
+        image = np.array(self._images, np.intp)
         count, size = len(self), fit.schema.num_keypoints
         target = np.array([fit.rows[name] for name in self.names], np.intp)
         rows = np.frombuffer(self._rows, np.int64) if self._rows else np.zeros(0, np.int64)
@@ -117,7 +128,7 @@ class Collector:
         return PoseDataset(
             schema=fit.schema,
             images=images,
-            image=np.array(self._images, np.intp),
+            image=image if image_rows is None else image_rows[image],
             order=np.array(self._orders, np.int64),
             categories=categories,
             meta=meta,

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kptdata.dataset import ImageTable, PoseDataset
 from kptdata.errors import FormatError, SchemaError
 from kptdata.formats._collect import Collector
@@ -17,11 +20,11 @@ from kptdata.formats._xml import Node
 from kptdata.schema import Schema
 from kptdata.visibility import Visibility
 
-__all__ = ["Kind", "Shapes", "box_of", "coordinates", "flag", "integer", "user_attributes"]
+__all__ = ["Kind", "Shapes", "box_of", "coordinates", "flag", "integer", "state_of"]
 
 _FAR = 1e12  # pixels
-_OWN_POINT = frozenset({"label", "outside", "occluded", "points", "source", "labelled"})
-_OWN_SKELETON = frozenset({"label", "source", "z_order", "group_id"})
+_OWN_POINT = frozenset({"label", "outside", "occluded", "points", "labelled", "frame"})
+_OWN_SKELETON = frozenset({"label", "source", "z_order", "group_id", "frame", "keyframe"})
 _ELEMENTS = ("points", "attribute", "track")
 
 
@@ -76,7 +79,7 @@ def box_of(node: Node, path: Path, place: str) -> tuple[float, float, float, flo
     return left, top, width, height
 
 
-def user_attributes(nodes: Iterable[Node]) -> dict[str, str]:
+def _user_attributes(nodes: Iterable[Node]) -> dict[str, str]:
     """Return what annotators stated: name -> text of the ``<attribute>`` children."""
     return {n.attrib.get("name", ""): n.text for n in nodes if n.tag == "attribute"}
 
@@ -129,11 +132,14 @@ class Shapes:
         collector.begin(image, order)
         collector.set("category", self.number(label))
         self.describe(collector, node, _OWN_SKELETON, f"skeleton:{self.own}")
-        source = node.attrib.get("source", "manual")
+        usual = {
+            "source": node.attrib.get("source", "manual"),
+            "keyframe": node.attrib.get("keyframe", "1"),
+        }
         notes = {}
         for child in node.children:
             if child.tag == "points":
-                note = self._element(collector, child, source, points, place)
+                note = self._element(collector, child, usual, points, place)
                 if note:
                     notes[child.attrib["label"]] = note
         if notes:
@@ -141,7 +147,12 @@ class Shapes:
         return collector
 
     def _element(
-        self, collector: Collector, node: Node, source: str, points: Points, place: str
+        self,
+        collector: Collector,
+        node: Node,
+        usual: Mapping[str, str],
+        points: Points,
+        place: str,
     ) -> dict[str, Any]:
         """Add a point; return what else is said about it."""
         name = node.attrib.get("label")
@@ -159,14 +170,14 @@ class Shapes:
         if len(listed) != 1:
             raise FormatError("several coordinates of a point", path=self.path, place=at)
         x, y = listed[0]
-        state = _state(node, self.path, at)
+        state = state_of(node, self.path, at)
         if state in (Visibility.ABSENT, Visibility.UNLABELLED) and x == y == 0:
             x = y = math.nan
         if not collector.point(name, x, y, state):
             raise FormatError(
                 "a point is there twice", path=self.path, place=at, fix="remove one of the two"
             )
-        return _note(node, source)
+        return _note(node, usual)
 
     def describe(
         self, collector: Collector, node: Node, own: frozenset[str], note_key: str
@@ -177,7 +188,7 @@ class Shapes:
             collector.note("source", source)
         if depth != "0":
             collector.note("z_order", integer(depth, "z_order", self.path, note_key))
-        attributes = user_attributes(node.children)
+        attributes = _user_attributes(node.children)
         if attributes:
             collector.note("attributes", attributes)
         others = {key: text for key, text in node.attrib.items() if key not in own}
@@ -193,8 +204,9 @@ class Shapes:
         images: ImageTable,
         meta: Mapping[str, bytes],
         provenance: tuple[str, ...],
+        image_rows: NDArray[np.intp] | None = None,
     ) -> tuple[PoseDataset, ...]:
-        """Return one dataset per skeleton.
+        """Return one dataset per skeleton; `image_rows` are rows of images by their first number.
 
         Raises:
             SchemaError: `schema` fits no skeleton, or points have no names and there is none.
@@ -215,6 +227,7 @@ class Shapes:
                 categories={self.numbers[label]: label for label in kind.labels},
                 meta=meta,
                 provenance=provenance,
+                image_rows=image_rows,
             )
             for kind, fit in zip(kinds, fits, strict=True)
         )
@@ -257,7 +270,7 @@ def _no_points(schema: Schema, path: Path) -> SchemaError:
     )
 
 
-def _state(node: Node, path: Path, place: str) -> Visibility:
+def state_of(node: Node, path: Path, place: str) -> Visibility:
     """Outside wins over occluded. Points that nobody labelled are ours to mark, see the docs."""
     if flag(node, "outside", path, place):
         if node.attrib.get("labelled") == "0":
@@ -266,12 +279,12 @@ def _state(node: Node, path: Path, place: str) -> Visibility:
     return Visibility.OCCLUDED if flag(node, "occluded", path, place) else Visibility.VISIBLE
 
 
-def _note(node: Node, source: str) -> dict[str, Any]:
-    """Return what an element says besides its place, "" where it says nothing."""
+def _note(node: Node, usual: Mapping[str, str]) -> dict[str, Any]:
+    """Return what an element says besides its place and what its skeleton says as well."""
     found: dict[str, Any] = {}
-    others = {k: v for k, v in node.attrib.items() if k not in _OWN_POINT}
-    if node.attrib.get("source", source) != source:
-        others["source"] = node.attrib["source"]
+    others = {
+        k: v for k, v in node.attrib.items() if k not in _OWN_POINT and usual.get(k, None) != v
+    }
     if others:
         found["attrib"] = others
     if node.children:

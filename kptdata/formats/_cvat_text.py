@@ -187,39 +187,38 @@ class Points:
         finite = np.isfinite(xy).all(axis=-1, keepdims=True)
         self._xy, self._states = np.where(finite, xy, 0.0).tolist(), states.tolist()
 
-    def text(self, place: int, source: str, notes: Any, extra: str = "") -> str:
+    def text(self, place: int, usual: Mapping[str, str], notes: Any) -> str:
         """Return the elements of one skeleton.
 
         Args:
             place: among the rows.
-            source: of the skeleton, escaped.
+            usual: attributes of all elements, escaped.
             notes: name of a point -> what else its element says.
-            extra: more attributes, for all elements.
         """
         lines = []
         notes = notes if isinstance(notes, dict) else {}
+        common = "".join(f' {key}="{text}"' for key, text in usual.items())
         for name, key, (x, y), state in zip(
             self._names, self._keys, self._xy[place], self._states[place], strict=True
         ):
-            flags, own, more, inner = _FLAGS[state], source, "", "</points>"
+            flags, more, end = _FLAGS[state], common, "</points>"
             if key in notes:
-                own, flags, more, inner = self._noted(notes[key], source, flags)
+                more, flags, end = self._noted(notes[key], usual, flags)
             lines.append(
-                f'{self._indent}<points label="{name}" source="{own}"{extra} {flags} '
-                f'points="{number_text(x)},{number_text(y)}"{more}>{inner}\n'
+                f'{self._indent}<points label="{name}"{more} {flags} '
+                f'points="{number_text(x)},{number_text(y)}">{end}\n'
             )
         return "".join(lines)
 
-    def _noted(self, note: Any, source: str, flags: str) -> tuple[str, str, str, str]:
-        """Return source, flags, further attributes and end of an element with a note."""
-        attrib = dict(note.get("attrib", {})) if isinstance(note, dict) else {}
-        own = escaped(attrib.pop("source"), self._path) if "source" in attrib else source
+    def _noted(self, note: Any, usual: Mapping[str, str], flags: str) -> tuple[str, str, str]:
+        """Return attributes, flags and end of an element with a note."""
+        note = note if isinstance(note, dict) else {}
+        own = {k: escaped(v, self._path) for k, v in note.get("attrib", {}).items()}
         if 'outside="1"' in flags and note.get("occluded"):
             flags = flags.replace('occluded="0"', 'occluded="1"')
-        more = attributes_text(attrib, self._path)
+        more = "".join(f' {key}="{text}"' for key, text in {**usual, **own}.items())
         inner = children_text(note.get("children", ()), self._path, self._indent + "  ")
-        end = f"\n{inner}{self._indent}</points>" if inner else "</points>"
-        return own, flags, more, end
+        return more, flags, f"\n{inner}{self._indent}</points>" if inner else "</points>"
 
 
 def attributes_text(attrib: Mapping[str, str], path: Path) -> str:

@@ -251,7 +251,7 @@ class _ShapeWriter:
         box = self._own_box(place) if self._sheet.corners[place] is not None else ""
         facts = self._sheet.facts
         source, head = self._head(place)
-        points = self._points.text(place, source, facts.note("keypoints", place))
+        points = self._points.text(place, {"source": source}, facts.note("keypoints", place))
         return f"{box}    <skeleton {head}>\n{points}{self._inner(place)}    </skeleton>\n"
 
     def _head(self, place: int) -> tuple[str, str]:

@@ -194,8 +194,12 @@ def _splits(given: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
             continue
         if not isinstance(entries, list) or not all(isinstance(e, str) for e in entries):
             raise FormatError("no folder of images", path=path, place=key, found=repr(entries)[:60])
-        if tuple(entries) not in found.values():
-            found["val" if key == "validation" else key] = tuple(entries)
+        name, folders = "val" if key == "validation" else key, tuple(entries)
+        twin = next((other for other, same in found.items() if same == folders), None)
+        if twin is None or PurePosixPath(folders[0]).name == name:
+            # The trainer wants both train and val: the one that is there may stand twice.
+            found.pop(twin or "", None)
+            found[name] = folders
     return found
 
 

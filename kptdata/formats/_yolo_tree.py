@@ -89,6 +89,8 @@ def items_of(card: Card, images: Path | None) -> tuple[list[Item], tuple[str, ..
             found=repr(splits[missing[0]][0]),
             fix="put the card into the folder that holds images/ and labels/",
         )
+    place = {(entry.split, entry.file_name): number for number, entry in enumerate(listing)}
+    found.sort(key=lambda item: place.get((item.split, item.name), len(place)))
     return found, tuple(missing)
 
 
