@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 # The bundled files write one point a line, its name first.
+_NAME = re.compile(r'^name = "([^"\\]*)"', re.MULTILINE)
+_PREFERRED = re.compile(r"^preferred = true", re.MULTILINE)
 _POINT_NAMES = re.compile(r'^\s*\{ *name = ("(?:[^"\\]|\\.)*")', re.MULTILINE)
 
 
@@ -110,11 +112,15 @@ def infer_schema(names: Sequence[str] | Mapping[str, Any]) -> Inference:
     # Parsing sixty files takes a hundred times longer than asking their text for the names.
     quoted = [quote(name) for name in wanted]
     near = [stem for stem in list_schemas() if _POINT_NAMES.findall(bundled_text(stem)) == quoted]
-    same = [schema for schema in map(_load_bundled, near) if schema.names == wanted]
-    if not wanted or not same:
+    if not wanted or not near:
         raise _no_match(wanted)
-    first = next((schema for schema in same if schema.preferred), same[0])
-    return Inference(first, tuple(schema.name for schema in same if schema is not first))
+    first = next((stem for stem in near if _PREFERRED.search(bundled_text(stem))), near[0])
+    return Inference(_load_bundled(first), tuple(_name_of(s) for s in near if s != first))
+
+
+def _name_of(stem: str) -> str:
+    stated = _NAME.search(bundled_text(stem))
+    return stated[1] if stated else _load_bundled(stem).name
 
 
 class ImportedSchema(NamedTuple):
