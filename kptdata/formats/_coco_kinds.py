@@ -27,6 +27,9 @@ class Column(Protocol):
     def add(self, start: int, values: Sequence[Any]) -> list[int]:
         """Store values of the kind's type (UNSET: absent); return positions that must keep text."""
 
+    def add_texts(self, start: int, texts: Sequence[Any]) -> bool:
+        """Store undecoded values if the column has a quick way for them; say whether it had."""
+
     def finish(self) -> tuple[NDArray[Any], Mapping[int, bytes]]:
         """Return the column, and texts of rows that turned out not to be canonical in it."""
 
@@ -35,6 +38,7 @@ class Kind(Protocol):
     """A kind of value: its type for the decoder, and a column of it."""
 
     type: Any
+    quick: bool  # whether columns may have a quick way for undecoded values
 
     def column(self, count: int) -> Column:
         """Start a column of `count` rows, all missing."""
@@ -46,7 +50,15 @@ class Kind(Protocol):
         """Tell which rows (n,) of a column hold nothing that can be written."""
 
 
-class _Array:
+class SlowColumn:
+    """A column that has no quick way for undecoded values."""
+
+    def add_texts(self, start: int, texts: Sequence[Any]) -> bool:  # noqa: ARG002 - a contract
+        """Store nothing."""
+        return False
+
+
+class _Array(SlowColumn):
     """A column that is one array."""
 
     def __init__(self, values: NDArray[Any]) -> None:
@@ -74,6 +86,7 @@ class Number:
     """A finite number: float64, missing NaN."""
 
     type: Any = float
+    quick = False
 
     def column(self, count: int) -> Column:
         return _Numbers(np.full(count, np.nan))
@@ -101,6 +114,7 @@ class Box:
     """Four finite numbers, x, y, width, height: float64 (4,), missing NaN."""
 
     type: Any = list[float]
+    quick = False
 
     def column(self, count: int) -> Column:
         return _Boxes(np.full((count, 4), np.nan))
@@ -131,6 +145,7 @@ class Integer:
     """A whole number: int64, missing `MISSING_INT`."""
 
     type: Any = int
+    quick = False
 
     def column(self, count: int) -> Column:
         limits = np.iinfo(np.int64)
@@ -148,6 +163,7 @@ class Flag:
     """0 or 1: int8, missing -1. ``true`` and ``false`` are read, and kept as they are."""
 
     type: Any = int
+    quick = False
 
     def column(self, count: int) -> Column:
         return _Integers(np.full(count, -1, np.int8), 0, 1, -1)
@@ -163,6 +179,7 @@ class Size:
     """A positive whole number of pixels: int64, missing 0."""
 
     type: Any = int
+    quick = False
 
     def column(self, count: int) -> Column:
         return _Integers(np.zeros(count, np.int64), 1, 2**62, 0)
@@ -184,6 +201,7 @@ class Text:
     """Text that is not empty, missing ""."""
 
     type: Any = str
+    quick = False
 
     def column(self, count: int) -> Column:
         return _Texts(np.full(count, "", dtype=TEXT))
@@ -195,7 +213,7 @@ class Text:
         return is_missing(column)
 
 
-class _Identifiers:
+class _Identifiers(SlowColumn):
     """Whole numbers or texts; where both occur, the numbers become text and keep their own."""
 
     def __init__(self, count: int) -> None:
@@ -234,6 +252,7 @@ class Identifier:
     """A whole number or text: int64 (missing `MISSING_INT`) or text (missing "")."""
 
     type: Any = int | str
+    quick = False
 
     def column(self, count: int) -> Column:
         return _Identifiers(count)

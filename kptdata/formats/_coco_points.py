@@ -20,6 +20,7 @@ from kptdata.dataset import PoseDataset
 from kptdata.formats._coco_fields import whole_numbers
 from kptdata.formats._coco_kinds import EXACT
 from kptdata.formats._coco_rows import BadValueError, read_column
+from kptdata.formats._digits import parse_whole_numbers
 from kptdata.formats._json import kind_of
 from kptdata.schema import Schema
 from kptdata.visibility import Visibility, is_labelled
@@ -116,6 +117,7 @@ class Points:
     """
 
     type: Any = list[float]
+    quick = True
 
     def __init__(self, part: Part, arrays: PointArrays, *, scored: bool = False) -> None:
         self._part, self._arrays, self._scored = part, arrays, scored
@@ -166,15 +168,27 @@ class _PointColumn:
         else:
             self._lengths[start : start + len(values)] = length
         flat = np.fromiter(chain.from_iterable(values), np.float64, 3 * length * len(values))
-        triples = flat.reshape(len(values), length, 3)
-        place = (slice(start, start + len(values)), slice(self._part.start, self._part.stop))
+        return sorted({*odd, *self._place(start, flat.reshape(len(values), length, 3))})
+
+    def add_texts(self, start: int, texts: Sequence[Any]) -> bool:
+        """Store lists of whole numbers, as COCO's own are."""
+        length = self._part.length
+        numbers = parse_whole_numbers(texts, 3 * length)
+        if numbers is None or (not self._scored and numbers[:, 2::3].max() > 2):
+            return False
+        self._lengths[start : start + len(texts)] = length
+        self._place(start, numbers.reshape(len(texts), length, 3))
+        return True
+
+    def _place(self, start: int, triples: NDArray[np.float64]) -> list[int]:
+        """Store points; return which rows hold something that is not canonical."""
+        place = (slice(start, start + len(triples)), slice(self._part.start, self._part.stop))
         strange = (
             self._store_scores(place, triples) if self._scored else self._store(place, triples)
         )
-        if np.abs(flat).max(initial=0.0) >= EXACT:
+        if np.abs(triples).max(initial=0.0) >= EXACT:
             strange |= (np.abs(triples[..., :2]) >= EXACT).any(axis=-1)
-        rows = np.flatnonzero(strange.any(axis=-1)).tolist() if strange.any() else []
-        return sorted({*odd, *rows})
+        return np.flatnonzero(strange.any(axis=-1)).tolist() if strange.any() else []
 
     def _store(self, place: tuple[slice, slice], triples: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Store ground truth; return where ``v`` is not 0, 1 or 2."""

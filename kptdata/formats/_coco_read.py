@@ -75,12 +75,13 @@ IMAGE_KINDS: Mapping[str, Kind] = {
 def read_images(rows: Sequence[Raw], path: Path) -> tuple[ImageTable, int]:
     """Return the table of a file's images, and the quotation marks that they account for."""
     table = read_rows(rows, IMAGE_KINDS, path, "image")
-    return ImageTable(**table.columns, extras=table.raw), table.marks
+    columns = {key: table.column(key) for key in IMAGE_KINDS}
+    return ImageTable(**columns, extras=table.raw), table.marks
 
 
 def image_rows(images: ImageTable, table: RowTable) -> NDArray[np.intp]:
     """Find the image of each annotation; of the texts of `image_id`, those of no image stay."""
-    wanted, texts = table.columns["image_id"], table.raw.pop("image_id", None)
+    wanted, texts = table.column("image_id"), table.raw.pop("image_id", None)
     if TEXT not in (images.id.dtype, wanted.dtype) and texts is None:
         rows = _numbered_rows(images.id, wanted)
     else:
@@ -153,8 +154,12 @@ def read_annotations(
     if schema.num_keypoints:
         kinds |= {part.key: Points(part, points, scored=scored) for part in layout}
     table = read_rows(rows, kinds, path)
+    for part in layout if schema.num_keypoints else ():
+        points.lengths.setdefault(part.key, np.zeros(len(rows), np.int64))
     columns: dict[str, Any] = {
-        name: _or_none(table.columns[key]) for key, (name, _) in COLUMNS.items() if name != "image"
+        name: _or_none(table.columns.get(key))
+        for key, (name, _) in COLUMNS.items()
+        if name != "image"
     }
     columns |= {
         "schema": schema,
@@ -163,18 +168,17 @@ def read_annotations(
         "given_xy": points.given_xy,
         "keypoint_score": points.score,
         "boxes": {
-            name: table.columns[key]
+            name: box
             for key, name in BOXES.items()
-            if not np.isnan(table.columns[key]).all()
+            if (box := _or_none(table.columns.get(key))) is not None
         },
         "numbers": _stated_lengths(points, schema),
     }
     return table, columns
 
 
-def _or_none(column: NDArray[Any]) -> NDArray[Any] | None:
-    gone = is_missing(column)
-    return None if gone.all() and len(column) else column
+def _or_none(column: NDArray[Any] | None) -> NDArray[Any] | None:
+    return None if column is None or is_missing(column).all() else column
 
 
 def _stated_lengths(points: PointArrays, schema: Schema) -> dict[str, NDArray[np.int64]]:

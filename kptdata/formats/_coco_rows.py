@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -39,12 +40,29 @@ class BadValueError(Exception):
         self.expected, self.found = expected, found
 
 
-class RowTable(NamedTuple):
-    """Columns of rows: typed by key, other keys and not canonical values as text."""
+@dataclass(frozen=True)
+class RowTable:
+    """Columns of rows.
 
-    columns: dict[str, NDArray[Any]]
+    Attributes:
+        columns: typed, of the keys that any row has.
+        raw: texts of other keys, and of values that are not canonical.
+        marks: quotation marks that the keys and values account for.
+        count: number of rows.
+        kinds: key -> kind of value.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
     raw: dict[str, RawColumn]
-    marks: int  # quotation marks that the keys and values account for
+    marks: int
+    count: int
+    kinds: Mapping[str, Kind]
+
+    def column(self, key: str) -> NDArray[Any]:
+        """Return a typed column, all missing where no row has the key."""
+        if key in self.columns:
+            return self.columns[key]
+        return self.kinds[key].column(self.count).finish()[0]
 
 
 def read_rows(
@@ -121,10 +139,13 @@ def read_column(texts: Sequence[bytes], kind: Kind) -> NDArray[Any]:
 class _Reader:
     def __init__(self, count: int, kinds: Mapping[str, Kind], path: Path, label: str) -> None:
         self._count, self._kinds, self._path, self._label = count, kinds, path, label
-        self._columns: dict[str, Column] = {k: kind.column(count) for k, kind in kinds.items()}
+        self._columns: dict[str, Column] = {}
         self._texts: dict[str, NDArray[np.object_]] = {}
         self._marks = 0
-        self._as_text: set[str] = set()  # known keys that the struct leaves undecoded
+        # Known keys that the struct leaves undecoded: their columns know a quicker way, or some of
+        # their values are not of the type.
+        self._quick = {key for key, kind in kinds.items() if kind.quick}
+        self._odd: set[str] = set()
         self._keys: list[str] = []  # met so far
         self._decoder = self._new_decoder()
 
@@ -135,7 +156,7 @@ class _Reader:
         names = {f"f{i}": key for i, key in enumerate(self._keys)}
         fields: list[tuple[str, Any, Any]] = []
         for name, key in names.items():
-            typed = key in self._kinds and key not in self._as_text
+            typed = key in self._kinds and key not in self._quick | self._odd
             type_ = self._kinds[key].type if typed else Raw
             fields.append((name, type_ | UnsetType, UNSET))
         struct = msgspec.defstruct(
@@ -195,9 +216,9 @@ class _Reader:
             return 0
         try:
             if Raw in types:
-                self._store_undecoded(start, key, values)
+                self._store_undecoded(start, key, values, complete=stated is values)
                 return 2 * len(stated) + b"".join(stated).count(b'"')
-            for position in self._columns[key].add(start, values):
+            for position in self._column(key).add(start, values):
                 # The struct has decoded the value; its text is still in the row.
                 text = bytes(_OBJECT.decode(rows[position])[key])
                 self._column_of_text(key)[start + position] = text
@@ -206,17 +227,29 @@ class _Reader:
         texts = sum(isinstance(v, str) for v in stated) if str in types else 0
         return 2 * (len(stated) + texts)
 
-    def _store_undecoded(self, start: int, key: str, values: Sequence[Any]) -> None:
+    def _store_undecoded(
+        self, start: int, key: str, values: Sequence[Any], *, complete: bool
+    ) -> None:
         kind = self._kinds.get(key)
         if kind is None:
             texts = [None if v is UNSET else bytes(v) for v in values]
             self._column_of_text(key)[start : start + len(values)] = texts
             return
+        if key in self._quick:
+            if complete and self._column(key).add_texts(start, values):
+                return
+            self._quick.discard(key)
+            self._decoder = None
         decoded, odd = _decode_each(values, kind)
         if odd:
-            self._as_text.add(key)
-        for position in {*odd, *self._columns[key].add(start, decoded)}:
+            self._odd.add(key)
+        for position in {*odd, *self._column(key).add(start, decoded)}:
             self._column_of_text(key)[start + position] = bytes(values[position])
+
+    def _column(self, key: str) -> Column:
+        if key not in self._columns:
+            self._columns[key] = self._kinds[key].column(self._count)
+        return self._columns[key]
 
     def _column_of_text(self, key: str) -> NDArray[np.object_]:
         if key not in self._texts:
@@ -231,7 +264,7 @@ class _Reader:
                 if self._column_of_text(key)[row] is None:
                     self._column_of_text(key)[row] = text
         raw = {key: RawColumn(self._texts[key]) for key in self._keys if key in self._texts}
-        return RowTable(columns, raw, self._marks)
+        return RowTable(columns, raw, self._marks, self._count, self._kinds)
 
     def _refusal(
         self, start: int, rows: Sequence[Raw], key: str, error: BadValueError

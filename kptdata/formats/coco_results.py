@@ -122,7 +122,7 @@ def read_all(
 
 
 def _ids_in(table: RowTable) -> list[int | str]:
-    wanted, texts = table.columns["image_id"], table.raw.get("image_id")
+    wanted, texts = table.column("image_id"), table.raw.get("image_id")
     if texts is None and wanted.dtype == np.int64:
         _, first = np.unique(wanted, return_index=True)
         return [i for i in wanted[np.sort(first)].tolist() if i != MISSING_INT]
