@@ -12,17 +12,22 @@ from pathlib import Path
 import click
 from kpt.main import COMMANDS, group
 
-__all__ = ["PAGE", "leaves", "renewed"]
+__all__ = ["PAGE", "context_of", "leaves", "renewed"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 BEGIN, END = "<!-- made by tests/cli_page.py -->", "<!-- end -->"
+
+
+def context_of(command: click.Command, name: str | None = None) -> click.Context:
+    """Make a context such as `kpt` gives; click keeps the help option of the first one it sees."""
+    return click.Context(command, info_name=name, help_option_names=["-h", "--help"])
 
 
 def leaves(command: click.Command, name: str) -> dict[str, click.Command]:
     """Return the commands that do something: ``kpt schema show`` -> its command."""
     if not isinstance(command, click.Group):
         return {name: command}
-    context, found = click.Context(command), {}
+    context, found = context_of(command), {}
     for word in command.list_commands(context):
         below = command.get_command(context, word)
         assert below is not None
@@ -42,7 +47,7 @@ def _row(option: click.Option, context: click.Context) -> str:
 
 
 def _table(command: click.Command, name: str) -> str:
-    context = click.Context(command, info_name=name)
+    context = context_of(command, name)
     pieces = [name, *command.collect_usage_pieces(context)]
     rows = [_row(p, context) for p in command.params if isinstance(p, click.Option)]
     table = ["| option | |", "|---|---|", *rows, ""] if rows else []
@@ -51,7 +56,7 @@ def _table(command: click.Command, name: str) -> str:
 
 
 def _tables(name: str) -> str:
-    command = group.get_command(click.Context(group), name)
+    command = group.get_command(context_of(group), name)
     assert command is not None
     found = leaves(command, f"kpt {name}")
     texts = []

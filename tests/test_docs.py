@@ -9,6 +9,7 @@ import shutil
 import cli_page
 import click
 import pytest
+from cli_page import context_of
 from kpt.main import COMMANDS, group
 from pages import (
     KPT,
@@ -24,6 +25,7 @@ from pages import (
 )
 
 from kptdata.checks import RULES
+from kptdata.formats import FORMATS
 
 each_page = pytest.mark.parametrize(
     "page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES]
@@ -93,15 +95,15 @@ def find(line: str) -> tuple[click.Command, list[str]]:
     words = line.replace("[", " ").replace("]", " ").split()[1:]
     while words and isinstance(command, click.Group) and not words[0].startswith("-"):
         names = words.pop(0).split("|")
-        known = command.list_commands(click.Context(command))
+        known = command.list_commands(context_of(command))
         assert set(names) <= set(known), f"{line}: no such command"
-        command = command.get_command(click.Context(command), names[0])
+        command = command.get_command(context_of(command), names[0])
     return command, words
 
 
 def options(command: click.Command) -> set[str]:
     """Return the options of a command, the help included."""
-    declared = [p for p in command.get_params(click.Context(command)) if p.param_type_name]
+    declared = [p for p in command.get_params(context_of(command)) if p.param_type_name]
     return {
         name
         for p in declared
@@ -134,6 +136,11 @@ def test_every_page_is_reached_from_the_readme():
         todo += [p for p in below if p.suffix == ".md" and p.is_file() and p not in seen]
 
     assert not {str(p.relative_to(ROOT)) for p in PAGES if p.resolve() not in seen}
+
+
+def test_every_format_is_on_the_page_of_formats():
+    page = (ROOT / "docs" / "formats" / "index.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE) == list(FORMATS)
 
 
 def test_every_rule_of_check_is_on_its_page():
