@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from kptdata.errors import DatasetError, FileError, OptionError
 from kptdata.ledger import Ledger
 from kptdata.ops import filter_instances
 from kptdata.transforms import Augmentation, Draw, Instances, encode_target, make_sample, read_image
+from kptdata_models.columns import SampleColumns
 
 __all__ = [
     "Augmentation",
@@ -78,6 +78,7 @@ class TopdownDataset(Dataset[Sample]):
         on_bad_image: str = "error",
     ) -> None:
         self.dataset = dataset
+        self._columns = SampleColumns(dataset)
         self.images = Path(images)
         self.codec = codec
         self.augmentation = augmentation or Augmentation()
@@ -94,7 +95,12 @@ class TopdownDataset(Dataset[Sample]):
             )
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self._columns)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what a loading process does not need: the dataset, and images already read."""
+        kept: dict[int, Any] | None = None if self._kept is None else {}
+        return {**self.__dict__, "dataset": None, "_kept": kept, "_last": {}}
 
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
         epoch, row = key if isinstance(key, tuple) else (0, key)
@@ -108,23 +114,23 @@ class TopdownDataset(Dataset[Sample]):
             FileError: its image cannot be read, and is not to be skipped.
         """
         place, image = self._readable(row)
-        area = None if self.dataset.area is None else self.dataset.area[place : place + 1]
         made = make_sample(
             image,
             self._person(place),
             draw,
             self.codec,
-            self.dataset.schema,
+            self._columns.schema,
             augmentation=self.augmentation,
-            available={"area": np.full(1, np.nan) if area is None else area},
+            available={"area": self._columns.area[place : place + 1]},
         )
         pixels = np.ascontiguousarray(made.image.transpose(2, 0, 1))
         bad = -1 if place == row else row
-        return Sample(pixels, made.target, place, made.spaces.geometry.matrix, bad)
+        matrix = made.spaces.geometry.matrix.copy()  # batches are made of writeable arrays
+        return Sample(pixels, made.target, place, matrix, bad)
 
     def path(self, row: int) -> Path:
         """Return the image file of an instance."""
-        return self.images / str(self.dataset.images.file_name[self.dataset.image[row]])
+        return self.images / self._columns.file_name(row)
 
     def _readable(self, row: int) -> tuple[int, NDArray[np.uint8]]:
         """Return the instance and its image, or the next instance whose image can be read."""
@@ -140,7 +146,7 @@ class TopdownDataset(Dataset[Sample]):
 
     def _image(self, row: int) -> NDArray[np.uint8]:
         """Read an image, unless it is kept or was the last one: people of one image follow."""
-        place = int(self.dataset.image[row])
+        place = int(self._columns.image[row])
         kept = self._kept if self._kept is not None else self._last
         if place not in kept:
             image = read_image(self.path(row))
@@ -150,18 +156,8 @@ class TopdownDataset(Dataset[Sample]):
         return kept[place]
 
     def _person(self, row: int) -> Instances:
-        one = slice(row, row + 1)
-        return Instances(self.dataset.xy[one], self._labelled[one], self._boxes[one])
-
-    # Columns that would be computed for all instances each time that one is asked for.
-
-    @cached_property
-    def _labelled(self) -> NDArray[np.bool_]:
-        return self.dataset.labelled
-
-    @cached_property
-    def _boxes(self) -> NDArray[np.float64]:
-        return self.dataset.column("bbox")
+        one, columns = slice(row, row + 1), self._columns
+        return Instances(columns.xy[one], columns.labelled[one], columns.bbox[one])
 
 
 def warp_image(

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
 from kptdata_models.data import Sample, TopdownDataset
@@ -29,6 +30,10 @@ class TrainBatches(Sampler[list[Key]]):
         epoch: returns the number of the epoch that is about to start.
         rank: number of this process.
         world: number of processes.
+        weights: (count,) how often each sample is drawn. An epoch has `count` samples still; each
+            comes as often as its share of the weights says, rounded up or down by chance.
+        groups: (count,) image of each sample: those of one image follow each other, and stay in
+            one process.
     """
 
     def __init__(
@@ -40,6 +45,8 @@ class TrainBatches(Sampler[list[Key]]):
         epoch: Callable[[], int],
         rank: int = 0,
         world: int = 1,
+        weights: NDArray[np.float64] | None = None,
+        groups: NDArray[np.intp] | None = None,
     ) -> None:
         self.count = count
         self.batch_size = batch_size
@@ -47,6 +54,8 @@ class TrainBatches(Sampler[list[Key]]):
         self.epoch = epoch
         self.rank = rank
         self.world = world
+        self.weights = weights
+        self.groups = groups
         self.resume: Key | None = None
 
     def __len__(self) -> int:
@@ -57,13 +66,35 @@ class TrainBatches(Sampler[list[Key]]):
         # Holds until its epoch is over, however often the batches are asked for until then.
         if self.resume is not None and self.resume[0] >= epoch:
             epoch, first = self.resume
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
+        order = self._order(np.random.default_rng([self.seed, epoch]))
         if self.world > 1:
             order = np.resize(order, len(self) * self.batch_size * self.world)
         step = self.batch_size * self.world
         for start in range(first * step, len(order), step):
-            batch = order[start : start + step][self.rank :: self.world]
+            batch = self._mine(order[start : start + step])
             yield [(epoch, int(position)) for position in batch]
+
+    def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        order = rng.permutation(self.count)
+        if self.weights is not None:
+            order = rng.permutation(_by_weight(self.weights, rng))
+        if self.groups is not None and self.count:
+            rank = rng.permutation(int(self.groups.max()) + 1)
+            order = order[np.argsort(rank[self.groups[order]], kind="stable")]
+        return order
+
+    def _mine(self, batch: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Take this process's share of the samples of a step."""
+        if self.groups is None or self.world == 1:
+            return batch[self.rank :: self.world]
+        return batch[self.rank * self.batch_size : (self.rank + 1) * self.batch_size]
+
+
+def _by_weight(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw as many places as there are weights, evenly spaced along their running sum."""
+    edges = np.cumsum(weights, dtype=np.float64)
+    marks = (np.arange(len(weights)) + rng.random()) * (edges[-1] / len(weights))
+    return np.minimum(np.searchsorted(edges, marks, side="right"), len(weights) - 1)
 
 
 class TrainLoader(DataLoader[Sample]):

@@ -39,6 +39,11 @@ class DataSpec:
         missing_images: ``error``, or ``skip`` to leave out, and count, people of images whose file
             is not in the folder.
         cache: keep decoded images in memory: faster, where they fit.
+        on_bad_image: ``error``, or ``skip`` to take the next instance for one whose image cannot
+            be read, and count it.
+        max_bad_images: largest share of instances that may be skipped so; more end the training.
+        weight: how often an instance of this file is drawn, beside those of other files.
+        first: use this many instances alone; 0 for all.
         type: dotted path of a function that returns the dataset; it gets `options`.
         options: arguments of that function.
     """
@@ -51,23 +56,41 @@ class DataSpec:
     box_margin: float = 0.15
     missing_images: str = "error"
     cache: bool = False
+    on_bad_image: str = "error"
+    max_bad_images: float = 0.01
+    weight: float = 1.0
+    first: int = 0
     type: str | None = None
     options: Table = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _one_of("boxes", self.boxes, ("given", "keypoints"))
         _one_of("missing_images", self.missing_images, ("error", "skip"))
+        _one_of("on_bad_image", self.on_bad_image, ("error", "skip"))
+        if not self.weight > 0 or self.first < 0 or not 0 <= self.max_bad_images <= 1:
+            raise OptionError(
+                "weight, first, max_bad_images: expected weight > 0, first >= 0 and a share in "
+                f"0..1, got {self.weight}, {self.first}, {self.max_bad_images}"
+            )
         if not self.annotations and self.type is None:
             raise OptionError("annotations: expected a file, or a dataset function as type")
 
 
 @dataclass(frozen=True)
 class DataSpecs:
-    """``[data]``: what is trained and validated on, and how training samples vary."""
+    """``[data]``: what is trained and validated on, and how training samples vary.
+
+    Args:
+        train: the training data.
+        val: the validation data, if any.
+        transform: how training samples vary.
+        more: further training data, ``[[data.more]]``, mapped to the schema of `train`.
+    """
 
     train: DataSpec
     val: DataSpec | None = None
     transform: Augmentation = field(default_factory=Augmentation)
+    more: tuple[DataSpec, ...] = _tuple()
 
 
 @dataclass(frozen=True)
@@ -114,6 +137,8 @@ class TrainSpec:
         accumulate: batches per step of the optimizer.
         ema: decay of the running average of the weights that is evaluated and kept; 0 for none.
         workers: processes that load data.
+        group_images: let people of one image follow each other, so that it is decoded once; batches
+            are less mixed.
         val_every: epochs between validations.
         checkpoint_every: steps between checkpoints within an epoch; 0 for epochs' ends alone.
         log_every: steps between rows of the log.
@@ -140,6 +165,7 @@ class TrainSpec:
     accumulate: int = 1
     ema: float = 0.0
     workers: int = 0
+    group_images: bool = False
     val_every: int = 1
     checkpoint_every: int = 0
     log_every: int = 1
@@ -333,7 +359,10 @@ def _resolve_paths(run: Run, folder: Path) -> Run:
 
     val = run.data.val
     data = dataclasses.replace(
-        run.data, train=moved(run.data.train), val=None if val is None else moved(val)
+        run.data,
+        train=moved(run.data.train),
+        val=None if val is None else moved(val),
+        more=tuple(map(moved, run.data.more)),
     )
     model = dataclasses.replace(run.model, weights=there(run.model.weights))
     return dataclasses.replace(run, data=data, model=model)

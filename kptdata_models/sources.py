@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kptdata import read
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, FileError, OptionError
 from kptdata.ledger import Ledger
-from kptdata.ops import filter_instances, with_boxes
+from kptdata.ops import concat, filter_instances, map_schema, with_boxes
 from kptdata.plugins import resolve
 from kptdata_models.data import usable_instances
-from kptdata_models.runfile import DataSpec
+from kptdata_models.runfile import DataSpec, DataSpecs
 
-__all__ = ["Source", "load_source"]
+__all__ = ["Source", "load_source", "load_training"]
 
 
 class Source(NamedTuple):
@@ -26,10 +28,53 @@ class Source(NamedTuple):
     images: Path
     ledger: Ledger
     boxed: int  # instances whose box was made from their keypoints
+    weights: NDArray[np.float64] | None = None  # (N,) how often each is drawn; None for equally
 
     def __str__(self) -> str:
         text = f"{self.ledger}, {len(self.dataset.images)} images, {self.dataset.schema.name}"
         return text + (f", {self.boxed} boxes made from keypoints" if self.boxed else "")
+
+    def first(self, count: int) -> Source:
+        """Return the first `count` instances alone."""
+        weights = None if self.weights is None else self.weights[:count]
+        return self._replace(dataset=self.dataset[:count], weights=weights)
+
+
+def load_training(data: DataSpecs) -> tuple[Source, tuple[str, ...]]:
+    """Read the training data: one file, or several mapped to the schema of the first.
+
+    A point that a file does not have is unlabelled in its people: they teach nothing about it.
+
+    Returns:
+        All instances, and a line for the reader per file.
+
+    Raises:
+        KptDataError: as `load_source`, or files that cannot be joined.
+    """
+    source = load_source(data.train, "data.train")
+    lines = [f"data.train: {source}"]
+    if not data.more:
+        return source, tuple(lines)
+    parts, weights = [_at_home(source)], [np.full(len(source.dataset), data.train.weight)]
+    for number, spec in enumerate(data.more):
+        place = f"data.more.{number}"
+        part = load_source(spec, place)
+        mapped, _ = map_schema(_at_home(part), source.dataset.schema)
+        usable, ledger = usable_instances(mapped)
+        lines.append(f"{place}: {part}, mapped to {source.dataset.schema.name}: {ledger}")
+        parts.append(usable)
+        weights.append(np.full(len(usable), spec.weight))
+    joined, ledger = concat(parts)
+    every = np.concatenate(weights)
+    equal = bool((every == every[0]).all())
+    return Source(joined, source.images, ledger, 0, None if equal else every), tuple(lines)
+
+
+def _at_home(source: Source) -> PoseDataset:
+    """Name images by their whole path, so that files of several folders can be joined."""
+    images: Any = source.dataset.images
+    whole = [str((source.images / str(name)).resolve()) for name in images.file_name]
+    return source.dataset.replace(images=replace(images, file_name=whole))
 
 
 def load_source(spec: DataSpec, place: str) -> Source:
@@ -63,7 +108,8 @@ def load_source(spec: DataSpec, place: str) -> Source:
     except DatasetError as error:
         raise DatasetError(f"{place}: {error}{_box_hint(dataset, spec, place)}") from error
     _check_images(kept, present, images, place)
-    return Source(kept, images, _joined(total, missing, ledger), boxed)
+    made = Source(kept, images, _joined(total, missing, ledger), boxed)
+    return made.first(spec.first) if spec.first else made
 
 
 def _read(spec: DataSpec, place: str) -> PoseDataset:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
+from numpy.typing import NDArray
 
 from kptdata.errors import FileError, OptionError
 from kptdata.plugins import resolve
+from kptdata_models.bad_images import BadImages
 from kptdata_models.build import build_codec, build_model
 from kptdata_models.checkpoint import KEY, check_schema, read_facts
 from kptdata_models.data import Augmentation, TopdownDataset
@@ -27,7 +30,7 @@ from kptdata_models.log import CsvLog
 from kptdata_models.module import PoseModule
 from kptdata_models.pictures import SamplePictures
 from kptdata_models.runfile import Run, TrainSpec
-from kptdata_models.sources import load_source
+from kptdata_models.sources import load_source, load_training
 from kptdata_models.weights import load_weights
 
 __all__ = ["Result", "fit", "prepare"]
@@ -49,6 +52,7 @@ class Prepared:
     train: TopdownDataset
     val: TopdownDataset | None
     report: tuple[str, ...]
+    weights: NDArray[np.float64] | None = None  # of the training samples
 
 
 @dataclass(frozen=True)
@@ -79,17 +83,17 @@ def prepare(run: Run, *, overfit: int = 0) -> Prepared:
         KptDataError: data cannot be read, or parts do not fit; the message says which key to set.
     """
     codec = build_codec(run.codec)
-    train = load_source(run.data.train, "data.train")
+    train, told = load_training(run.data)
     val = None if run.data.val is None else load_source(run.data.val, "data.val")
     if val is not None:
         check_schema(train.dataset.schema, val.dataset.schema, "the model of data.train")
     augmentation = run.data.transform
     if overfit:
-        train = train._replace(dataset=train.dataset[:overfit])
+        train = train.first(overfit)
         val, augmentation = train, Augmentation()
     torch.manual_seed(run.seed)
     model = build_model(run.model, codec, train.dataset.schema)
-    report = [f"data.train: {train}"] + ([] if val is None else [f"data.val: {val}"])
+    report = [*told, *([] if val is None else [f"data.val: {val}"])]
     if run.model.weights is not None:
         match = load_weights(
             model, run.model.weights, prefix=run.model.weights_prefix, into=run.model.weights_into
@@ -103,12 +107,15 @@ def prepare(run: Run, *, overfit: int = 0) -> Prepared:
         augmentation=augmentation,
         seed=run.seed,
         cache=run.data.train.cache,
+        on_bad_image=run.data.train.on_bad_image,
     )
     plain = None
     if val is not None:
-        keep = (run.data.val or run.data.train).cache
-        plain = TopdownDataset(val.dataset, val.images, codec, cache=keep)
-    return Prepared(run, module, samples, plain, tuple(report))
+        spec = run.data.val or run.data.train
+        plain = TopdownDataset(
+            val.dataset, val.images, codec, cache=spec.cache, on_bad_image=spec.on_bad_image
+        )
+    return Prepared(run, module, samples, plain, tuple(report), train.weights)
 
 
 def fit(
@@ -143,7 +150,7 @@ def fit(
         for line in lines:
             (say or _silent)(line)
     with _quiet():
-        result = _fit(prepared, folder, checkpoint)
+        result = _fit(prepared, folder, checkpoint, say or _silent)
     if _is_first_process():
         figures = ", ".join(f"{name} {value:.6g}" for name, value in result.metrics.items())
         (say or _silent)(f"trained {run.train.epochs} epochs{figures and ': ' + figures}")
@@ -172,7 +179,7 @@ class _quiet(warnings.catch_warnings):  # noqa: N801 - a context, used like a fu
         return entered
 
 
-def _fit(prepared: Prepared, folder: Path, checkpoint: Path | None) -> Result:
+def _fit(prepared: Prepared, folder: Path, checkpoint: Path | None, say: Say) -> Result:
     run, module = prepared.run, prepared.module
     spec = run.train
     csv = CsvLog(folder / "metrics.csv")
@@ -187,6 +194,7 @@ def _fit(prepared: Prepared, folder: Path, checkpoint: Path | None) -> Result:
     callbacks: list[pl.Callback] = [_LastCheckpoint(folder / "last.ckpt", spec.checkpoint_every)]
     if prepared.val is not None:
         callbacks += [best, SamplePictures(prepared.val, folder / "samples", spec.pictures)]
+    callbacks += _bad_images(prepared, say)
     callbacks += [_callback(table, i) for i, table in enumerate(spec.callbacks)]
     shown = sys.stderr.isatty()
     trainer = pl.Trainer(
@@ -212,6 +220,16 @@ def _fit(prepared: Prepared, folder: Path, checkpoint: Path | None) -> Result:
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     last, kept = folder / "last.ckpt", folder / "best.ckpt"
     return Result(folder, last, kept if kept.exists() else last, module.figures)
+
+
+def _bad_images(prepared: Prepared, say: Say) -> list[pl.Callback]:
+    data = prepared.run.data
+    watched = [(prepared.train, "data.train", data.train), (prepared.val, "data.val", data.val)]
+    return [
+        BadImages(samples.dataset, place, spec.max_bad_images, say)
+        for samples, place, spec in watched
+        if samples is not None and spec is not None and spec.on_bad_image == "skip"
+    ]
 
 
 class _LastCheckpoint(pl.Callback):
@@ -288,6 +306,8 @@ class _Data(pl.LightningDataModule):
             epoch=lambda: trainer.current_epoch,
             rank=trainer.global_rank,
             world=trainer.world_size,
+            weights=self.prepared.weights,
+            groups=self.prepared.train.dataset.image if run.train.group_images else None,
         )
         return train_loader(
             self.prepared.train, batches, workers=run.train.workers, position=self._position
