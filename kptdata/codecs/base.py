@@ -7,6 +7,7 @@ Pixels: the centre of the top-left pixel is (0, 0); see docs/coordinates.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kptdata._array import Array, asarray_like, check_array, namespace
@@ -105,24 +106,33 @@ def decoded(xy: Array, score: Array) -> DecodedKeypoints[Array]:
     return DecodedKeypoints(xy, score, namespace(score).sum(score, axis=-1) / count)
 
 
+def _is_number(value: object) -> bool:
+    """Say whether a setting, which may come from a file as text, is a number."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and float(value).is_integer()
+
+
 def positive_sizes(name: str, sizes: Iterable[int], count: int = 2) -> tuple[int, ...]:
     """Return `sizes` as a tuple of `count` positive whole numbers, or raise `OptionError`."""
-    found = tuple(sizes)
-    if len(found) != count or any(s != int(s) or s <= 0 for s in found):
+    found = tuple(sizes) if isinstance(sizes, Iterable) else (sizes,)
+    if len(found) != count or not all(_is_whole(s) and s > 0 for s in found):
         raise OptionError(f"{name}: expected {count} positive whole numbers, got {found}")
     return tuple(int(s) for s in found)
 
 
 def positive(name: str, value: float) -> None:
     """Raise `OptionError` unless `value` is above 0."""
-    if not value > 0:
-        raise OptionError(f"{name}: expected a positive number, got {value}")
+    if not (_is_number(value) and value > 0):
+        raise OptionError(f"{name}: expected a positive number, got {value!r}")
 
 
 def odd(name: str, value: int) -> None:
     """Raise `OptionError` unless `value` is a positive odd whole number, as kernel sizes are."""
-    if value != int(value) or value <= 0 or value % 2 == 0:
-        raise OptionError(f"{name}: expected a positive odd number, got {value}")
+    if not _is_whole(value) or value <= 0 or value % 2 == 0:
+        raise OptionError(f"{name}: expected a positive odd number, got {value!r}")
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -133,8 +143,8 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 def at_least(name: str, value: float, low: float) -> None:
     """Raise `OptionError` unless `value` is `low` or more."""
-    if not value >= low:
-        raise OptionError(f"{name}: expected {low} or more, got {value}")
+    if not (_is_number(value) and value >= low):
+        raise OptionError(f"{name}: expected {low} or more, got {value!r}")
 
 
 def multiple(name: str, array: Array, axis: int, count: int) -> None:
