@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kptdata.viz._pictures import read_picture, write_picture
 from kptdata.viz.annotations import Style, draw_annotations
+from kptdata.viz.augment import augment_gallery, draw_augmented
 from kptdata.viz.gallery import Gallery, annotation_gallery, heatmap_gallery, target_gallery
 from kptdata.viz.heatmaps import HeatmapPicture, Panel, draw_heatmaps
 from kptdata.viz.html import Page, Section
@@ -19,8 +20,10 @@ __all__ = [
     "Section",
     "Style",
     "annotation_gallery",
+    "augment_gallery",
     "contact_sheets",
     "draw_annotations",
+    "draw_augmented",
     "draw_bundle",
     "draw_heatmaps",
     "draw_schema",

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from kptdata.dataset import PoseDataset
     from kptdata.viz._draw import Picture
 
-__all__ = ["Gallery", "annotation_gallery", "heatmap_gallery", "target_gallery"]
+__all__ = [
+    "Gallery",
+    "annotation_gallery",
+    "heatmap_gallery",
+    "instance_gallery",
+    "target_gallery",
+]
 
 _BOX_MARGIN = 0.1  # of the points' extent, where an instance has no box
 _PAGE = 2000  # pixels: about the longer side of a contact sheet
@@ -155,7 +161,7 @@ def heatmap_gallery(
     def draw(image: Picture, boxed: PoseDataset, row: int, **how: Any) -> Picture:
         return draw_heatmaps(image, boxed, row, codec, **how).picture
 
-    return _instance_gallery(
+    return instance_gallery(
         dataset, out_dir, draw, f"Heatmaps of {type(codec).__name__}", **options
     )
 
@@ -181,12 +187,10 @@ def target_gallery(
     def draw(image: Picture, boxed: PoseDataset, row: int, **how: Any) -> Picture:
         return draw_targets(image, boxed, row, codec, **how)
 
-    return _instance_gallery(
-        dataset, out_dir, draw, f"Targets of {type(codec).__name__}", **options
-    )
+    return instance_gallery(dataset, out_dir, draw, f"Targets of {type(codec).__name__}", **options)
 
 
-def _instance_gallery(
+def instance_gallery(
     dataset: PoseDataset,
     out_dir: str | Path,
     draw_one: Callable[..., Picture],
@@ -199,6 +203,7 @@ def _instance_gallery(
     keypoints: tuple[str, ...] = (),
     plain: bool = False,
 ) -> Gallery:
+    """Draw instances, each by `draw_one(image, dataset, row, keypoints=..., title=...)`."""
     boxed, _ = ops.with_boxes(dataset, margin=_BOX_MARGIN)
     made = np.isnan(dataset.column("bbox")).any(axis=1)
     source = _Source(boxed, None if images is None else Path(images), plain)

@@ -149,6 +149,56 @@ def targets_command(
     _draw_instances(src, out, codec, settings, options, target_gallery)
 
 
+@command.command("augment")
+@source_options
+@instance_options
+@click.option(
+    "--transform",
+    type=click.Path(path_type=Path),
+    metavar="RUN.toml",
+    help="Run file whose [data.transform] is drawn from.",
+)
+@click.option(
+    "--law",
+    default="mmpose",
+    show_default=True,
+    metavar="LAW",
+    help="Without a run file: the usual training transforms by this law.",
+)
+@click.option("-n", "--draws", default=6, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=0, show_default=True)
+@click.option("--labels", type=click.Choice(["none", "names", "indices"]), default="none",
+              show_default=True, help="Words beside the points.")  # fmt: skip
+def augment_command(
+    src: str,
+    out: Path,
+    codec: str,
+    settings: tuple[str, ...],
+    transform: Path | None,
+    law: str,
+    draws: int,
+    seed: int,
+    labels: str,
+    **options: Any,
+) -> None:
+    """Draw what training sees of instances: crops with points, and each taken back to its image."""
+    from functools import partial
+
+    from kptdata.transforms import standard_augmentation
+    from kptdata.viz import augment_gallery
+
+    if transform is None:
+        augmentation = standard_augmentation(law)
+    else:
+        from kptdata_models.runfile import read_run
+
+        augmentation = read_run(transform).data.transform
+    draw = partial(
+        augment_gallery, augmentation=augmentation, draws=draws, seed=seed, labels=labels
+    )
+    _draw_instances(src, out, codec, settings, options, draw)
+
+
 def _draw_instances(
     src: str,
     out: Path,
