@@ -117,6 +117,16 @@ def answer(boxes: PoseDataset, found: Found, schema: Schema, source: str) -> Pos
     )
 
 
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise OptionError(
+            f"device: {str(device)!r} cannot be used here: {reason}. Fix: leave it out, or cpu"
+        ) from None
+
+
 class Predictor:
     """A trained model with its schema, ready for images.
 
@@ -137,8 +147,7 @@ class Predictor:
         device: str | torch.device | None = None,
         batch_size: int = 32,
     ) -> None:
-        chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.device = torch.device(chosen)
+        self.device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval()
         self.source = source
         self.flip_test = flip_test

@@ -144,7 +144,7 @@ def fit(
     if checkpoint is not None:
         _check_resumed(checkpoint, prepared)
     if _is_first_process():
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         (folder / "run.toml").write_text(run.to_toml(), encoding="utf-8")
         lines = [*prepared.report, *([f"resumed from {checkpoint}"] if checkpoint else [])]
         for line in lines:
@@ -156,6 +156,15 @@ def fit(
         (say or _silent)(f"trained {run.train.epochs} epochs{figures and ': ' + figures}")
         (say or _silent)(f"best checkpoint: {result.best}")
     return result
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"cannot be made: {error.strerror}", path=folder, fix="name another folder (-o)"
+        ) from None
 
 
 def _is_first_process() -> bool:

@@ -158,3 +158,9 @@ def test_mean_pose_is_the_mean_in_fractions_of_the_box(val):
     box = val.bbox
     moved = (val.xy[0] - box[0, :2]) / box[0, 2:] * box[1, 2:] + box[1, :2]
     np.testing.assert_allclose(pose[1][seen], moved[seen])
+
+
+@pytest.mark.parametrize("device", ["tpu9", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(trained, device):
+    with pytest.raises(OptionError, match=f"device: '{device}' cannot be used here: .* cpu$"):
+        load(trained.last, device=device)

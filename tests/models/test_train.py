@@ -165,6 +165,13 @@ class NotANumber(torch.nn.MSELoss):
         return output.sum() * float("nan")
 
 
+def test_a_folder_that_cannot_be_made_is_refused(run, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+
+    with pytest.raises(FileError, match=r"taken.*: cannot be made: .* \(-o\)"):
+        fit(run, tmp_path / "taken" / "run")
+
+
 def test_a_loss_that_is_not_finite_names_the_samples(plan, tmp_path):
     plan["model"]["head"]["loss"] = {"type": f"{__name__}:NotANumber"}
     with pytest.raises(DatasetError, match=r"not finite at step 0.*instances .*\.jpg"):
