@@ -192,7 +192,7 @@ class _PointColumn:
 
     def _store(self, place: tuple[slice, slice], triples: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Store ground truth; return where ``v`` is not 0, 1 or 2."""
-        xy, v = triples[..., :2], triples[..., 2]
+        xy, v = triples[..., :2], np.ascontiguousarray(triples[..., 2])
         plain = (v == 0) | (v == 1) | (v == 2)
         unlabelled = v <= 0
         states = np.full(v.shape, Visibility.LABELLED, np.uint8)
