@@ -38,6 +38,7 @@ FORMATS: Table[ModuleType] = Table(
         "mpii_h5": "kptdata.formats.mpii_h5",
         "yolo_pose": "kptdata.formats.yolo_pose",
         "cvat_images": "kptdata.formats.cvat_images",
+        "cvat_video": "kptdata.formats.cvat_video",
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""

@@ -63,12 +63,17 @@ def _is_true(value: Any) -> bool:
     return value is True
 
 
+def _is_false(value: Any) -> bool:
+    return value is False
+
+
 FACTS: Mapping[str, Callable[[Any], bool]] = {
     "source": _is_source,
     "z_order": _is_number,
     "group_id": _is_number,
     "attributes": _is_attributes,
     "occluded": _is_true,
+    "keyframe": _is_false,
 }
 """Extras that a shape can hold, and which of their values."""
 
@@ -90,7 +95,7 @@ class Facts:
             for key in keys
             if key in extras
         }
-        notes = ("skeleton", "keypoints", "box", "group")
+        notes = ("skeleton", "keypoints", "box", "group", "track", "before", "after")
         self._notes = {k: _parsed(extras[f"{k}:{own}"]) for k in notes if f"{k}:{own}" in extras}
         self._count = count
 
@@ -101,6 +106,13 @@ class Facts:
     def drop(self, key: str, row: int) -> None:
         """Leave a fact out."""
         self._values.get(key, {}).pop(row, None)
+
+    def put(self, key: str, row: int, value: Any) -> None:
+        """State a fact; None for none."""
+        if value is None:
+            self.drop(key, row)
+        else:
+            self._values.setdefault(key, {})[row] = value
 
     def note(self, key: str, row: int) -> Any:
         """Return a note of the same format, None where there is none."""
@@ -186,6 +198,15 @@ class Points:
             xy = np.where(is_labelled(states)[..., None], xy, dataset.given_xy[rows])
         finite = np.isfinite(xy).all(axis=-1, keepdims=True)
         self._xy, self._states = np.where(finite, xy, 0.0).tolist(), states.tolist()
+
+    def gone(self, place: int, usual: Mapping[str, str]) -> str:
+        """Return the elements of one skeleton, where it last was, as no longer there."""
+        common = "".join(f' {key}="{text}"' for key, text in usual.items())
+        return "".join(
+            f'{self._indent}<points label="{name}"{common} outside="1" occluded="0" '
+            f'points="{number_text(x)},{number_text(y)}"></points>\n'
+            for name, (x, y) in zip(self._names, self._xy[place], strict=True)
+        )
 
     def text(self, place: int, usual: Mapping[str, str], notes: Any) -> str:
         """Return the elements of one skeleton.

@@ -30,7 +30,15 @@ from kptdata.formats._plan import Classes, Plan, held
 from kptdata.formats._xml import Node, escaped, xml_of
 from kptdata.visibility import is_labelled
 
-__all__ = ["Sheet", "box_labels", "image_texts", "images_read", "sheets_of"]
+__all__ = [
+    "Sheet",
+    "box_labels",
+    "fact_keys",
+    "given_read",
+    "image_texts",
+    "images_read",
+    "sheets_of",
+]
 
 
 _NEW_BOX = {"source": "manual", "occluded": "0", "z_order": "0"}
@@ -70,8 +78,7 @@ def sheets_of(
     plan: Plan, datasets: Sequence[PoseDataset], classes: Classes, images: ImageTable
 ) -> list[Sheet]:
     """Say what is written of each dataset."""
-    # Only a loose box is occluded as a whole.
-    keys = [[k for k in FACTS if k != "occluded" or not d.schema.num_keypoints] for d in datasets]
+    keys = [fact_keys(dataset, "keyframe") for dataset in datasets]
     facts = [
         facts_of(d, rows, k, OWN) for d, rows, k in zip(datasets, plan.rows, keys, strict=True)
     ]
@@ -91,7 +98,7 @@ def sheets_of(
             dataset,
             images,
             visibility=states_read(dataset.visibility[rows]),
-            given_xy=_given(dataset, rows),
+            given_xy=given_read(dataset, rows),
             bbox=box,
             category=kinds + 1,
             categories=classes.of(number),
@@ -102,7 +109,13 @@ def sheets_of(
     return sheets
 
 
-def _given(dataset: PoseDataset, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
+def fact_keys(dataset: PoseDataset, *without: str) -> list[str]:
+    """Return the extras that the shapes of a dataset hold; only a loose box is itself occluded."""
+    gone = {*without} | ({"occluded"} if dataset.schema.num_keypoints else set())
+    return [key for key in FACTS if key not in gone]
+
+
+def given_read(dataset: PoseDataset, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
     """Return coordinates under points that are not labelled; the origin stands for none."""
     if dataset.given_xy is None:
         return None

@@ -27,6 +27,7 @@ __all__ = [
     "class_name",
     "classes_of",
     "held",
+    "join_images",
     "plan_of",
     "without_absent",
 ]
@@ -91,7 +92,7 @@ def plan_of(
         kept: for each, which instances are; those without an image never are.
         by_name: images in the order of their names, as a folder lists them.
     """
-    images, places = _joined_images([dataset.images for dataset in datasets])
+    images, places = join_images([dataset.images for dataset in datasets])
     if by_name:
         order = np.argsort(np.array(images.file_name.tolist(), dtype=object), kind="stable")
         images, rank = images[order], np.argsort(order)
@@ -112,7 +113,7 @@ def plan_of(
     return Plan(images, tuple(places), written, owners, owned, starts)
 
 
-def _joined_images(tables: Sequence[ImageTable]) -> tuple[ImageTable, list[NDArray[np.intp]]]:
+def join_images(tables: Sequence[ImageTable]) -> tuple[ImageTable, list[NDArray[np.intp]]]:
     """Join tables; a row of a later one with the id and name of an earlier row is that image."""
     first = tables[0]
     places: list[NDArray[np.intp]] = [np.arange(len(first))]

@@ -7,7 +7,7 @@ many as a number has. docs/formats/cvat_images.md says how each element is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from kptdata.dataset import PoseDataset
 from kptdata.errors import FormatError
 from kptdata.formats._collect import text_of
+from kptdata.formats._cvat_file import MEMBER, ROOT, document, head_of, schema_of
 from kptdata.formats._cvat_images import OWN, ImageReader
 from kptdata.formats._cvat_labels import labels_of, new_meta
 from kptdata.formats._cvat_text import boxed
@@ -25,10 +26,9 @@ from kptdata.formats._cvat_write import (
     images_read,
     sheets_of,
 )
-from kptdata.formats._named_points import Points, schema_read
 from kptdata.formats._plan import TREE_LOSSES, Classes, Plan, accounts, classes_of, plan_of
-from kptdata.formats._xml import Node, children_of_root, opened, xml_of
-from kptdata.formats.base import Sniff, WriteReport, atomic_write, read_head, refuse_losses
+from kptdata.formats._xml import Node, children_of_root, opened
+from kptdata.formats.base import Sniff, WriteReport, atomic_write, refuse_losses
 from kptdata.schema import Schema
 
 __all__ = ["LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write_all"]
@@ -48,14 +48,12 @@ LOSSES: Mapping[str, str] = {
 """What the file cannot hold."""
 
 _META = f"{OWN}:meta"
-_ROOT = "annotations"
-_MEMBER = "annotations.xml"
 
 
 def sniff(path: str | Path) -> Sniff:
     """Say whether a file looks like CVAT for images, from its first bytes."""
     head = head_of(Path(path))
-    if f"<{_ROOT}".encode() not in head:
+    if f"<{ROOT}".encode() not in head:
         return Sniff(0.0, ("no XML with the root <annotations>",))
     if b"<image " in head:
         return Sniff(0.95, ("<annotations> with <image>",))
@@ -64,20 +62,6 @@ def sniff(path: str | Path) -> Sniff:
     if b"<mode>interpolation</mode>" in head:
         return Sniff(0.5, ("<annotations> of a video, without shapes at its beginning",))
     return Sniff(0.6, ("<annotations> without shapes at its beginning",))
-
-
-def head_of(path: Path) -> bytes:
-    """Return the first bytes of a file, or of the annotations in an archive; empty if neither."""
-    if not path.is_file():
-        return b""
-    head = read_head(path)
-    if head[:2] != b"PK":
-        return head
-    try:
-        with opened(path, _MEMBER) as file:
-            return file.read(65536)
-    except (FormatError, OSError):
-        return b""
 
 
 def read_all(
@@ -102,8 +86,8 @@ def read_all(
     path = Path(path)
     meta: Node | None = None
     reader: ImageReader | None = None
-    with opened(path, _MEMBER) as file:
-        for node in children_of_root(file, path, _ROOT):
+    with opened(path, MEMBER) as file:
+        for node in children_of_root(file, path, ROOT):
             if node.tag == "track":
                 raise FormatError(
                     "tracks of a video",
@@ -141,7 +125,7 @@ def write_all(
     classes = classes_of(datasets)
     images = images_read(plan.images)
     sheets = sheets_of(plan, datasets, classes, images)
-    schemas = [_schema_read(d, classes.of(n), path) for n, d in enumerate(datasets)]
+    schemas = [schema_of(d, classes.of(n), path) for n, d in enumerate(datasets)]
     readings = [sheet.reading for sheet in sheets]
     lost, invented = accounts(plan, datasets, readings, schemas, OWN)
     meta = _meta(datasets, classes, sheets, plan, path)
@@ -149,13 +133,6 @@ def write_all(
     texts = image_texts(plan, sheets, images, path)
     atomic_write(path, document(meta, texts, path))
     return WriteReport(path, OWN, len(plan.owned), lost, invented, LOSSES)
-
-
-def _schema_read(dataset: PoseDataset, categories: Mapping[int, str], path: Path) -> Schema | None:
-    schema = dataset.schema
-    links = tuple((link.start, link.end) for link in schema.links)
-    title = next(iter(categories.values()), "custom")
-    return schema_read(Points(schema.names, title=title, links=links), path)
 
 
 def _meta(
@@ -181,12 +158,3 @@ def _meta(
         "frame_filter": "",
     }
     return new_meta(next(iter(found), None), named, box_labels(sheets), path, task)
-
-
-def document(meta: Node, texts: Iterator[str], path: Path) -> Iterator[bytes]:
-    """Yield a file: its head, what it describes, and the shapes."""
-    yield b'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n'
-    yield xml_of(meta, path, "  ").encode()
-    for text in texts:
-        yield text.encode()
-    yield b"</annotations>\n"

@@ -55,6 +55,7 @@ SETTINGS = {
     "mpii_h5": Setting("data.h5", "mpii"),
     "yolo_pose": Setting("tree", folder=True, sized=True),
     "cvat_images": Setting("data.xml"),
+    "cvat_video": Setting("data.xml"),
 }
 NAMES = [name for name in FORMATS if find_spec(FORMATS[name].partition(":")[0])]
 

@@ -19,7 +19,7 @@ import kptdata as kd
 from kptdata import ImageTable, PoseDataset, RawColumn, Schema
 
 THREE = Schema.from_names(["nose", "left_eye", "right_eye"], name="three")
-FORMATS = {"yolo_pose": "tree", "cvat_images": "a.xml"}
+FORMATS = {"yolo_pose": "tree", "cvat_images": "a.xml", "cvat_video": "a.xml"}
 
 
 def in_images(ds: PoseDataset) -> PoseDataset:
