@@ -46,7 +46,7 @@ from kptdata.visibility import Visibility
 __all__ = ["LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write_all"]
 
 TITLE = "MPII as HRNet and MMPose keep it (.json)"
-SUFFIXES = (".json",)
+SUFFIXES = ()  # .json is COCO; this layout must be asked for
 OPTIONS: tuple[str, ...] = ()
 LOSSES: Mapping[str, str] = {
     **_ALL_LOSSES,
