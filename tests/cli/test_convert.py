@@ -145,7 +145,6 @@ def test_a_report_that_cannot_be_written_stops_all(fails, coco_file, tmp_path):
         (("--to", "cocoo"), "unknown format 'cocoo': did you mean coco"),
         (("--to", "coco", "--schema", "mpi"), "unknown schema 'mpi': did you mean mpii"),
         (("--to", "coco", "--images", "nowhere"), "nowhere: no such folder"),
-        ((), "the name does not tell the format"),
     ],
     ids=str,
 )
@@ -154,6 +153,19 @@ def test_wrong_names_say_what_is_near(fails, coco_file, tmp_path, words, message
 
     assert message in fails("convert", coco_file, tmp_path / "out.json", *words)
     assert names_in(tmp_path) == before
+
+
+def test_a_name_that_tells_no_format_is_refused(fails, coco_file, tmp_path):
+    message = fails("convert", coco_file, tmp_path / "out.unknown")
+
+    assert "the name does not tell the format" in message
+
+
+def test_json_is_coco_unless_said_otherwise(kpt, coco_file, tmp_path):
+    status, _, err = kpt("convert", coco_file, tmp_path / "out.json")
+
+    assert status == 0
+    assert "instances as coco" in err
 
 
 @pytest.mark.parametrize(
