@@ -11,6 +11,7 @@ import click
 __all__ = ["COMMANDS", "group", "main"]
 
 COMMANDS = {
+    "bench": "Measure how fast the data of a run loads, and what it waits for.",
     "check": "Find problems in annotations: rule, severity, ids.",
     "convert": "Convert annotations from one format (and schema) to another.",
     "demo": "Show it all on drawn people: convert, check, draw, train and evaluate, on one page.",

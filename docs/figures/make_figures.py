@@ -21,7 +21,8 @@ from PIL import Image
 from kptdata._synth_layout import as_dataset, record
 from kptdata.codecs import build
 from kptdata.synth import draw_scene
-from kptdata.viz import Style, draw_annotations, draw_heatmaps
+from kptdata.transforms import TRANSFORMS, build_transform, standard_augmentation
+from kptdata.viz import Style, draw_annotations, draw_augmented, draw_heatmaps
 
 HERE = Path(__file__).parent
 INK, DIM, LINE = "#1f2430", "#6b7484", "#c9ced8"
@@ -254,7 +255,30 @@ def reduced(picture: Any) -> Any:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-FIGURES = {"coordinates": coordinates, "readme": readme}
+def transforms() -> None:
+    """Draw five draws of the usual training transforms, and the change of pixels of each kind."""
+    image, people = drawn_people(3, "coco")
+    codec = build("UDPHeatmap", input_size=(192, 256), heatmap_size=(48, 64))
+    usual = draw_augmented(
+        image, people, 0, codec, augmentation=standard_augmentation("mmpose"), draws=5, seed=4,
+        title="law = mmpose",
+    )  # fmt: skip
+    save_small(usual, "transforms.png", 1200)
+    crops = []
+    for name in TRANSFORMS:
+        effect = build_transform({"type": name, "prob": 1.0}).draw(np.random.default_rng(5))
+        crops.append(np.asarray(image if effect is None else effect.apply(image)))
+    save_small(np.concatenate(crops, axis=1), "pixels.png", 1200)
+
+
+def save_small(picture: Any, name: str, width: int) -> None:
+    """Save a picture as wide as a page."""
+    size = width, round(picture.shape[0] * width / picture.shape[1])
+    small = Image.fromarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    small.quantize(160).save(HERE / name, optimize=True)
+
+
+FIGURES = {"coordinates": coordinates, "readme": readme, "transforms": transforms}
 
 
 def main() -> None:
