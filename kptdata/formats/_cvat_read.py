@@ -270,21 +270,35 @@ def _no_points(schema: Schema, path: Path) -> SchemaError:
     )
 
 
+_STATES = {
+    ("0", "0"): Visibility.VISIBLE,
+    ("0", "1"): Visibility.OCCLUDED,
+    ("1", "0"): Visibility.ABSENT,
+    ("1", "1"): Visibility.ABSENT,
+}
+"""Outside and occluded -> state: outside wins."""
+
+
 def state_of(node: Node, path: Path, place: str) -> Visibility:
-    """Outside wins over occluded. Points that nobody labelled are ours to mark, see the docs."""
-    if flag(node, "outside", path, place):
-        if node.attrib.get("labelled") == "0":
-            return Visibility.UNLABELLED
-        return Visibility.ABSENT
-    return Visibility.OCCLUDED if flag(node, "occluded", path, place) else Visibility.VISIBLE
+    """Return the state of a point. That nobody labelled it is ours to say, see the docs.
+
+    Raises:
+        FormatError: a flag is neither 0 nor 1.
+    """
+    attrib = node.attrib
+    state = _STATES.get((attrib.get("outside", "0"), attrib.get("occluded", "0")))
+    if state is None:
+        hidden = flag(node, "outside", path, place) or flag(node, "occluded", path, place)
+        return Visibility.OCCLUDED if hidden else Visibility.VISIBLE
+    if state == Visibility.ABSENT and attrib.get("labelled") == "0":
+        return Visibility.UNLABELLED
+    return state
 
 
 def _note(node: Node, usual: Mapping[str, str]) -> dict[str, Any]:
     """Return what an element says besides its place and what its skeleton says as well."""
     found: dict[str, Any] = {}
-    others = {
-        k: v for k, v in node.attrib.items() if k not in _OWN_POINT and usual.get(k, None) != v
-    }
+    others = {k: v for k, v in node.attrib.items() if k not in _OWN_POINT and usual.get(k) != v}
     if others:
         found["attrib"] = others
     if node.children:

@@ -128,9 +128,9 @@ def _name(tracks: list[Track], datasets: Sequence[PoseDataset]) -> None:
     unused = (name for name in free if name not in taken)
     for track in tracks:
         track.id = track.id or next(unused)
+    has_box = [boxed(d) & (d.schema.num_keypoints > 0) for d in datasets]
     for track in tracks:
-        dataset = datasets[track.number]
-        if dataset.schema.num_keypoints and boxed(dataset)[track.rows].any():
+        if has_box[track.number][track.rows].any():
             track.box_id = next(unused)
 
 
