@@ -174,12 +174,12 @@ def target_gallery(
     Args:
         dataset: holds the instances; those without a box are cropped by their points.
         out_dir: folder for the PNG files and ``index.html``.
-        codec: a codec of one crop per person.
+        codec: any codec.
         **options: ``images``, ``sheet``, ``limit`` and ``plain`` as for `annotation_gallery`;
             ``ids``: only these instances; ``keypoints``: names or patterns of keypoints.
 
     Raises:
-        OptionError: the codec makes no crops, or encodes more than points.
+        DatasetError: the dataset lacks a column that the codec needs.
         FileError: none of the images is there, or a file cannot be written.
         UnknownNameError: an id or a keypoint is not there.
     """

@@ -60,13 +60,17 @@ def save_schema_picture(schema: Schema, path: str | Path) -> None:
     """Write the picture of `schema` as PNG. Raises `FileError` if it cannot be written."""
     from matplotlib.image import imsave
 
+    if Path(path).suffix.lower() != ".png":
+        raise FileError(
+            "is not the name of a PNG file", path=path, fix="let the name end in .png"
+        )
     picture = draw_schema(schema)
     try:
         imsave(path, picture, format="png", metadata={"Software": "kptdata"})
     except OSError as error:
         reason = error.strerror or str(error)
         raise FileError(
-            f"cannot be written: {reason}", path=path, fix="check that the folder exists"
+            f"cannot be written: {reason}", path=path, fix="name a file in a folder that exists"
         ) from error
 
 

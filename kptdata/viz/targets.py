@@ -1,4 +1,4 @@
-"""Targets of any codec as pictures: rows of bins, fractions, weights, maps, volumes."""
+"""Targets of any codec as pictures: rows of bins, fractions, weights, maps, volumes, poses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kptdata.errors import MissingDependencyError
+from kptdata.viz._depth_targets import draw_lifting, draw_people, draw_voxels
 from kptdata.viz._draw import blank, paste
-from kptdata.viz._encoded import Encoded, encode_instance
+from kptdata.viz._encoded import Encoded, encode_image, encode_instance
+from kptdata.viz._target_figure import DIM, INK, dress, heading, new_figure, rendered, shades
 from kptdata.viz.annotations import choose_keypoints
 from kptdata.viz.heatmaps import draw_heatmaps, has_heatmaps
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_bundle", "draw_targets"]
 
-_GROUND, _PANEL, _INK, _DIM, _LINE = "#181b20", "#262a32", "#eceff4", "#96a0b0", "#3a404c"
-_DPI = 100
 _MANY = 24  # maps of a bundle that are drawn
 
 
@@ -38,20 +37,25 @@ def draw_targets(
     """Draw what a codec makes of one instance, (H, W, 3) uint8 RGB.
 
     Heatmaps are drawn as by `draw_heatmaps`; rows of bins along the sides of the crop that they
-    run over; fractions on the crop with their values; anything else field by field. Of a list of
-    codecs each is drawn, one below the other.
+    run over; fractions on the crop with their values; boxes of voxels from the front and from the
+    side; lifted poses likewise; fractions of the image for all its people at once; anything else
+    field by field. Of a list of codecs each is drawn, one below the other.
+
+    What a codec encodes besides points is read from the dataset: 3D points from `xyz`, the camera
+    from `cameras`, `bbox` and `area`, single values such as ``hand_type`` from `numbers`. Codecs
+    of sequences get the instance as a sequence of one frame.
 
     Args:
         image: (H, W, 3) uint8 RGB that the coordinates are pixels of.
-        dataset: holds the instance, with a box.
+        dataset: holds the instance, with a box where the codec crops.
         row: which instance.
-        codec: a codec of one crop per person.
+        codec: any codec.
         keypoints: names or patterns of the keypoints to draw; empty draws all.
         title: first line of the picture.
 
     Raises:
-        OptionError: the codec makes no crops, or encodes more than points.
-        DatasetError: the instance has no box.
+        DatasetError: the instance has no box, or the dataset lacks a column that the codec needs.
+        ArrayError: the codec is for another number of keypoints.
         UnknownNameError: `keypoints` names a point that the schema does not have.
     """
     chosen = choose_keypoints(dataset.schema, keypoints)
@@ -64,15 +68,29 @@ def draw_targets(
     if has_heatmaps(codec):
         drawn = draw_heatmaps(image, dataset, row, codec, keypoints=keypoints, title=title)
         return drawn.picture
-    encoded = encode_instance(image, dataset, row, codec)
-    rows = np.flatnonzero(chosen)
-    fields = encoded.target._fields
-    heading = f"{title}  {type(codec).__name__}".strip()
+    rows, line = np.flatnonzero(chosen), f"{title}  {type(codec).__name__}".strip()
+    if hasattr(codec, "crop"):
+        return _draw_crop(encode_instance(image, dataset, row, codec), codec, dataset, rows, line)
+    target, people = encode_image(image, dataset, row, codec)
+    fields = getattr(target, "_fields", ())
+    if "lifting_target_label" in fields:
+        return draw_lifting(image, target, people, rows, line)
+    if {"keypoints", "bbox", "area"} <= set(fields):
+        return draw_people(image, target, people, rows, line)
+    return draw_bundle(target, title=line)
+
+
+def _draw_crop(
+    encoded: Encoded, codec: Any, dataset: PoseDataset, rows: NDArray[np.intp], line: str
+) -> Picture:
+    fields = getattr(encoded.target, "_fields", ())
     if "keypoint_x_labels" in fields:
-        return _draw_bins(encoded, dataset.schema, rows, heading)
+        return _draw_bins(encoded, dataset.schema, rows, line)
     if "keypoint_labels" in fields:
-        return _draw_fractions(encoded, dataset.schema, rows, heading)
-    return draw_bundle(encoded.target, title=heading)
+        return _draw_fractions(encoded, dataset.schema, rows, line)
+    if encoded.depth is not None and "heatmaps" in fields:
+        return draw_voxels(encoded, codec, dataset.schema, rows, line)
+    return draw_bundle(encoded.target, title=line)
 
 
 def _stacked(pictures: list[Picture]) -> Picture:
@@ -90,7 +108,7 @@ def _draw_bins(encoded: Encoded, schema: Schema, rows: NDArray[np.intp], title: 
     height, width = encoded.picture.shape[:2]
     tall = 6.4
     wide = tall * width / height
-    figure = _figure((wide + 5.0, tall + 2.9))
+    figure = new_figure((wide + 5.0, tall + 2.9))
     size = figure.get_size_inches()
     crop = figure.add_axes((0.7 / size[0], 2.0 / size[1], wide / size[0], tall / size[1]))
     below = figure.add_axes((0.7 / size[0], 0.65 / size[1], wide / size[0], 1.25 / size[1]))
@@ -99,13 +117,13 @@ def _draw_bins(encoded: Encoded, schema: Schema, rows: NDArray[np.intp], title: 
     )
     crop.imshow(encoded.picture, extent=(-0.5, width - 0.5, height - 0.5, -0.5), alpha=0.75)
     for axes in (crop, below, beside):
-        _dress(axes)
+        dress(axes)
     x_rows = np.asarray(encoded.target.keypoint_x_labels).reshape(schema.num_keypoints, -1)
     y_rows = np.asarray(encoded.target.keypoint_y_labels).reshape(schema.num_keypoints, -1)
     x_at = np.arange(x_rows.shape[1]) * width / x_rows.shape[1]
     y_at = np.arange(y_rows.shape[1]) * height / y_rows.shape[1]
-    shades = _shades(len(rows))
-    for shade, k in zip(shades, rows, strict=True):
+    colours = shades(len(rows))
+    for shade, k in zip(colours, rows, strict=True):
         if not np.isfinite(encoded.xy[k]).all():
             continue
         below.plot(x_at, x_rows[k], color=shade, linewidth=1.2)
@@ -118,9 +136,9 @@ def _draw_bins(encoded: Encoded, schema: Schema, rows: NDArray[np.intp], title: 
     below.set(xlim=(-0.5, width - 0.5), xlabel="keypoint_x_labels, at the input's x, px")
     beside.set(ylim=(height - 0.5, -0.5), xlabel="keypoint_y_labels, at y")
     beside.yaxis.tick_right()
-    _names(figure, schema, rows, shades, encoded, left=(wide + 2.75) / size[0])
-    _heading(figure, title)
-    return _rendered(figure)
+    _names(figure, schema, rows, colours, encoded, left=(wide + 2.75) / size[0])
+    heading(figure, title)
+    return rendered(figure)
 
 
 # ---------------------------------------------------------------------------------- regression
@@ -131,25 +149,25 @@ def _draw_fractions(
     height, width = encoded.picture.shape[:2]
     tall = max(5.0, 0.22 * len(rows) + 1)
     wide = min(tall, 6.5) * width / height
-    figure = _figure((wide + 5.6, tall + 1.5))
+    figure = new_figure((wide + 5.6, tall + 1.5))
     size = figure.get_size_inches()
     axes = figure.add_axes((0.75 / size[0], 0.65 / size[1], wide / size[0], tall / size[1]))
     right, bottom = 0.5 / width, 0.5 / height
     extent = (-right, 1 - right, 1 - bottom, -bottom)
     axes.imshow(encoded.picture, extent=extent, alpha=0.8, aspect="auto")
-    _dress(axes)
+    dress(axes)
     labels = np.asarray(encoded.target.keypoint_labels, dtype=np.float64)
     labels = labels.reshape(schema.num_keypoints, -1)[:, :2]
-    shades = _shades(len(rows))
-    for shade, k in zip(shades, rows, strict=True):
+    colours = shades(len(rows))
+    for shade, k in zip(colours, rows, strict=True):
         if np.isfinite(encoded.xy[k]).all():
             axes.plot(*labels[k], "o", color=shade, markersize=7, markeredgecolor="white")
     axes.set(xlabel="keypoint_labels x, fraction of the input's width", ylabel="y, of its height")
     lines = [f"{x:.4f}  {y:.4f}" for x, y in labels[rows]]
     left = (wide + 1.1) / size[0]
-    _names(figure, schema, rows, shades, encoded, left=left, values=lines)
-    _heading(figure, title)
-    return _rendered(figure)
+    _names(figure, schema, rows, colours, encoded, left=left, values=lines)
+    heading(figure, title)
+    return rendered(figure)
 
 
 # ------------------------------------------------------------------------------- any other bundle
@@ -161,13 +179,13 @@ def draw_bundle(target: Any, *, title: str = "") -> Picture:
     """
     fields = target._asdict() if hasattr(target, "_asdict") else dict(enumerate(target))
     arrays = {str(name): np.atleast_1d(np.asarray(value)) for name, value in fields.items()}
-    figure = _figure((12.0, 1.0 + 2.4 * len(arrays)))
+    figure = new_figure((12.0, 1.0 + 2.4 * len(arrays)))
     height = figure.get_size_inches()[1]
     for i, (name, array) in enumerate(arrays.items()):
         top = 1 - (0.75 + 2.4 * i) / height
         _draw_field(figure, name, array, (top - 2.1 / height, top - 0.15 / height))
-    _heading(figure, title or type(target).__name__)
-    return _rendered(figure)
+    heading(figure, title or type(target).__name__)
+    return rendered(figure)
 
 
 def _draw_field(figure: Any, name: str, array: NDArray[Any], span: tuple[float, float]) -> None:
@@ -177,7 +195,7 @@ def _draw_field(figure: Any, name: str, array: NDArray[Any], span: tuple[float, 
     note = f"{name} ({shape})"
     if is_map and maps is not None and len(maps) > _MANY:
         note += f", {_MANY} of {len(maps)} maps"
-    figure.text(0.04, span[1] + 0.004, note, color=_INK, size=11, va="bottom")
+    figure.text(0.04, span[1] + 0.004, note, color=INK, size=11, va="bottom")
     low, high = span
     if is_map and maps is not None:
         shown = maps[np.unique(np.linspace(0, len(maps) - 1, _MANY).round().astype(int))]
@@ -189,7 +207,7 @@ def _draw_field(figure: Any, name: str, array: NDArray[Any], span: tuple[float, 
             axes.set(xticks=[], yticks=[])
         return
     axes = figure.add_axes((0.06, low, 0.9, high - low))
-    _dress(axes)
+    dress(axes)
     flat = array.reshape(-1) if array.ndim == 1 or array.size <= 64 else None
     if flat is not None:
         axes.bar(np.arange(len(flat)), flat, color="#50b4ff")
@@ -200,49 +218,11 @@ def _draw_field(figure: Any, name: str, array: NDArray[Any], span: tuple[float, 
         )
 
 
-# ---------------------------------------------------------------------------------------- figures
-def _figure(inches: tuple[float, float]) -> Any:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError("matplotlib", "all", "drawing targets") from error
-    figure = Figure(figsize=inches, dpi=_DPI, facecolor=_GROUND)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _rendered(figure: Any) -> Picture:
-    figure.canvas.draw()
-    return np.array(figure.canvas.buffer_rgba())[..., :3].copy()
-
-
-def _dress(axes: Any) -> None:
-    axes.set_facecolor(_PANEL)
-    axes.tick_params(colors=_DIM, labelsize=9)
-    axes.xaxis.label.set_color(_DIM)
-    axes.yaxis.label.set_color(_DIM)
-    for spine in axes.spines.values():
-        spine.set_color(_LINE)
-
-
-def _heading(figure: Any, title: str) -> None:
-    height = figure.get_size_inches()[1]
-    figure.text(0.02, 1 - 0.3 / height, title, color=_INK, size=13, weight="bold", va="center")
-
-
-def _shades(count: int) -> list[Any]:
-    """Return `count` colours that neighbours do not share."""
-    from colorsys import hsv_to_rgb
-
-    return [hsv_to_rgb((i * 0.381966) % 1.0, 0.45 + 0.15 * (i % 2), 1.0) for i in range(count)]
-
-
 def _names(
     figure: Any,
     schema: Schema,
     rows: NDArray[np.intp],
-    shades: list[Any],
+    colours: list[Any],
     encoded: Encoded,
     *,
     left: float,
@@ -251,12 +231,12 @@ def _names(
     """Write the keypoints' names in their colours, with values if there are any."""
     height = figure.get_size_inches()[1]
     step = min(0.24, (height - 1.2) / max(len(rows), 1))
-    for i, (shade, k) in enumerate(zip(shades, rows, strict=True)):
+    for i, (shade, k) in enumerate(zip(colours, rows, strict=True)):
         known = bool(np.isfinite(encoded.xy[k]).all())
         y = 1 - (0.75 + i * step) / height
         size = float(np.clip(step * 46, 4, 10))
         name = schema.names[k] + ("" if known else ", not labelled")
-        figure.text(left, y, name, color=shade if known else _DIM, size=size, va="center")
+        figure.text(left, y, name, color=shade if known else DIM, size=size, va="center")
         if values is not None and known:
-            figure.text(0.985, y, values[i], color=_INK, size=size, va="center", ha="right",
+            figure.text(0.985, y, values[i], color=INK, size=size, va="center", ha="right",
                         family="monospace")  # fmt: skip

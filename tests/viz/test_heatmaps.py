@@ -22,13 +22,6 @@ HEATMAPS = {
 }
 
 OF_POINTS = {"RegressionLabel": {}, "SimCCLabel": {"sigma": 3.0}}
-LIFTING = {"num_keypoints": 17}
-OTHERS = {
-    "CodecList": {"codecs": (build("EDPoseLabel"),)},
-    "ImagePoseLifting": LIFTING,
-    "MotionBERTLabel": LIFTING,
-    "VideoPoseLifting": LIFTING,
-}
 
 
 def make(name, **params):
@@ -144,13 +137,6 @@ def test_every_codec_of_points_alone_has_a_picture_of_its_targets(scene, people,
     picture = draw_targets(scene.image, people, 0, codec)
     assert picture.shape[2] == 3
     assert picture.std() > 5
-
-
-@pytest.mark.parametrize("name", [n for n in CODECS if n not in HEATMAPS and n not in OF_POINTS])
-def test_other_codecs_are_refused_with_a_reason(scene, people, name):
-    params = OTHERS.get(name, {})
-    with pytest.raises(kd.OptionError, match=r"^codec: .*(no crops|also encodes)"):
-        draw_targets(scene.image, people, 0, build(name, **params))
 
 
 def test_a_list_of_codecs_is_drawn_one_below_the_other(scene, people):

@@ -143,7 +143,7 @@ def _draw_predicted(src: str, out: Path, checkpoint: Path, options: dict[str, An
 def targets_command(
     src: str, out: Path, codec: str, settings: tuple[str, ...], **options: Any
 ) -> None:
-    """Draw what any codec of single crops makes of instances: maps, rows of bins, fractions."""
+    """Draw what any codec makes of instances: maps, rows of bins, fractions, lifted poses."""
     from kptdata.viz import target_gallery
 
     _draw_instances(src, out, codec, settings, options, target_gallery)
