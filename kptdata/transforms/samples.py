@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kptdata.codecs.codec_list import CodecList, sample_fields
+from kptdata.codecs.codec_list import CodecList, SampleFields, sample_fields
 from kptdata.errors import OptionError
 from kptdata.schema import Schema
 from kptdata.transforms.augmentation import Augmentation, Draw
@@ -166,7 +167,8 @@ def encode_target(
     Raises:
         OptionError: the codec needs a field that is not available.
     """
-    fields = sample_fields(codec)
+    kind: Any = type(codec)
+    fields = sample_fields(codec) if isinstance(codec, CodecList) else _fields_of(kind)
     missing = [name for name in fields.required if name not in available]
     if missing:
         raise OptionError(
@@ -176,3 +178,9 @@ def encode_target(
     names = fields.required + fields.optional
     passed = {name: available[name] for name in names if name in available}
     return codec.encode(xy, labelled, **passed)
+
+
+@lru_cache(maxsize=64)
+def _fields_of(kind: Any) -> SampleFields:
+    """Read the signature of a codec's class once: it takes as long as a small target."""
+    return sample_fields(kind)
