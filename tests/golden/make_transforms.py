@@ -49,7 +49,7 @@ def top_down(number: int, rng: np.random.Generator) -> tuple[dict[str, Any], dic
     udp, direction = bool(number % 2), [None, "horizontal", "vertical", "diagonal"][number % 4]
     direction = "horizontal" if number in {4, 5, 8, 9} else direction
     half = [None, "upper", "lower"][number % 3]
-    np.random.seed(number)
+    np.random.seed(number)  # noqa: NPY002 - what the transforms draw from
     random = RandomBBoxTransform(rotate_prob=0.8, shift_prob=0.8)
     offset, scale, rotate = random._get_transform_params(1)
     if number < 2:
@@ -100,24 +100,24 @@ def top_down(number: int, rng: np.random.Generator) -> tuple[dict[str, Any], dic
 def colours(number: int, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     """One case of the photometric distortion."""
     image = picture(rng)
-    np.random.seed(number)
+    np.random.seed(number)  # noqa: NPY002 - what the transforms draw from
     step = PhotometricDistortion()
     flags = list(step._random_flags())
     if number < 4:  # each mode of contrast and of hue and saturation at least once
         flags[0], flags[2], flags[3] = number % 2, 1, number
     step._random_flags = lambda: tuple(flags)
-    names = (
-        "contrast_mode brightness_flag contrast_flag hsv_mode swap_flag brightness_beta "
-        "contrast_alpha saturation_alpha hue_delta swap_channel_order"
-    ).split()
-    plain = {name: np.asarray(flag).tolist() for name, flag in zip(names, flags)}
+    names = [
+        "contrast_mode", "brightness_flag", "contrast_flag", "hsv_mode", "swap_flag",
+        "brightness_beta", "contrast_alpha", "saturation_alpha", "hue_delta", "swap_channel_order",
+    ]  # fmt: skip
+    plain = {name: np.asarray(flag).tolist() for name, flag in zip(names, flags, strict=True)}
     return plain, {"image": image, "changed": step({"img": image.copy()})["img"]}
 
 
 def hsv(number: int, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     """One case of YOLOX's jitter."""
     image = picture(rng)
-    np.random.seed(number)
+    np.random.seed(number)  # noqa: NPY002 - what the transforms draw from
     step = YOLOXHSVRandomAug()
     gains = step._get_hsv_gains()
     step._get_hsv_gains = lambda: gains
