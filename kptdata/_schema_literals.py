@@ -34,7 +34,13 @@ def read_assignment(text: str, name: str, path: str | Path | None = None) -> Any
             raise
         line = getattr(error, "lineno", None)
         place = f"line {line}" if line else None
-        raise SchemaError("not a Python file", path=path, place=place, found=str(error)) from error
+        raise SchemaError(
+            "not a Python file",
+            path=path,
+            place=place,
+            found=getattr(error, "msg", str(error)),
+            fix="give the file that assigns dataset_info",
+        ) from error
     if name not in reader.values:
         raise SchemaError(
             "no dataset description",

@@ -98,7 +98,9 @@ def synth(
     try:
         images.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"cannot be made: {error.strerror}", path=images) from None
+        raise FileError(
+            f"cannot be made: {error.strerror}", path=images, fix="name another folder"
+        ) from None
     drawn: list[Drawn] = []
     for index in range(n):
         scene = draw_scene(seed, index, size)

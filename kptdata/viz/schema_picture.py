@@ -61,9 +61,7 @@ def save_schema_picture(schema: Schema, path: str | Path) -> None:
     from matplotlib.image import imsave
 
     if Path(path).suffix.lower() != ".png":
-        raise FileError(
-            "is not the name of a PNG file", path=path, fix="let the name end in .png"
-        )
+        raise FileError("is not the name of a PNG file", path=path, fix="let the name end in .png")
     picture = draw_schema(schema)
     try:
         imsave(path, picture, format="png", metadata={"Software": "kptdata"})

@@ -184,7 +184,7 @@ def _facts(finding: SchemaError) -> dict[str, str | None]:
 
 def _named_points(source: str) -> dict[str, Sequence[str] | Mapping[str, Any]]:
     """Return what to recognise: the categories of a JSON file by name, or the names given."""
-    if not source.lower().endswith(".json"):
+    if not (source.lower().endswith(".json") or Path(source).is_file()):
         return {"": [name.strip() for name in source.split(",")]}
     import json
 
@@ -193,7 +193,9 @@ def _named_points(source: str) -> dict[str, Sequence[str] | Mapping[str, Any]]:
     try:
         document = json.loads(Path(source).read_bytes())
     except OSError as error:
-        raise FileError("cannot be read", path=source, fix="check the path") from error
+        raise FileError(
+            f"cannot be read: {error.strerror}", path=source, fix="check the path"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise FormatError(f"not JSON: {error}", path=source, fix="give a COCO file") from error
     categories = document.get("categories") if isinstance(document, dict) else None

@@ -25,7 +25,10 @@ def parse_size(_context: click.Context, _option: click.Parameter, text: str) -> 
     "--layout", default="coco", show_default=True, metavar="L",
     help="mpii (16 points, .mat), coco (17) or coco-wholebody (133).",
 )  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S",
+    help="Another seed, other people.",
+)  # fmt: skip
 @click.option(
     "--size", default="256x256", show_default=True, callback=parse_size, metavar="WxH",
     help="Width and height of an image, pixels.",
