@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 # Both are needed by everything; here, so that a missing one shows at once.
 import array_api_compat as _array_api_compat  # noqa: F401
-import numpy as _numpy  # noqa: F401
+import numpy as np  # noqa: F401
 
 if TYPE_CHECKING:
     from kptdata import (
@@ -130,8 +130,21 @@ __all__ = [
 ]
 
 _SUBMODULES = frozenset(
-    "affine bbox checks codecs evaluators formats keypoints metrics ops plugins synth transforms "
-    "viz".split()
+    {
+        "affine",
+        "bbox",
+        "checks",
+        "codecs",
+        "evaluators",
+        "formats",
+        "keypoints",
+        "metrics",
+        "ops",
+        "plugins",
+        "synth",
+        "transforms",
+        "viz",
+    }
 )
 _HOME = {
     name: module
