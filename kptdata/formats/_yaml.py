@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from kptdata.errors import FormatError, MissingDependencyError
 __all__ = ["dump_yaml", "load_yaml"]
 
 _LARGEST = 1_000_000  # bytes; cards have a few hundred
+_DEEPEST = 32  # levels; cards have two
 
 
 def _yaml() -> Any:
@@ -34,16 +36,7 @@ def load_yaml(data: bytes, path: Path) -> dict[str, Any]:
         raise FormatError("too large for a data card", path=path, found=f"{len(data)} bytes")
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        for event in yaml.parse(data, Loader=loader):
-            if isinstance(event, yaml.AliasEvent):
-                raise FormatError(
-                    "a YAML alias",
-                    path=path,
-                    place=f"line {event.start_mark.line + 1}",
-                    expected="each value written out",
-                    found=f"*{event.anchor}",
-                    fix="write the value there",
-                )
+        _refuse_traps(yaml, yaml.parse(data, Loader=loader), path)
         found = yaml.load(data, Loader=loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -61,6 +54,26 @@ def load_yaml(data: bytes, path: Path) -> dict[str, Any]:
         raise FormatError("no YAML mapping", path=path, expected="`key: value` lines")
     cleaned: dict[str, Any] = _plain(found)
     return cleaned
+
+
+def _refuse_traps(yaml: Any, events: Iterable[Any], path: Path) -> None:
+    """Refuse what makes a short text a huge or endless value: aliases and deep nesting."""
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            place = f"line {event.start_mark.line + 1}"
+            raise FormatError("nested too deep", path=path, place=place)
+        if isinstance(event, yaml.AliasEvent):
+            raise FormatError(
+                "a YAML alias",
+                path=path,
+                place=f"line {event.start_mark.line + 1}",
+                expected="each value written out",
+                found=f"*{event.anchor}",
+                fix="write the value there",
+            )
 
 
 def _plain(value: Any) -> Any:
