@@ -61,12 +61,12 @@ def test_eight_images_of_coco_are_learnt_by_heart(kind, coco_mini, tmp_path):
             for name in ("train", "val")
         },
         "train": {
-            "epochs": 500,
+            "epochs": 300,
             "batch_size": 16,
             "lr": 2e-3,
             "schedule": "cosine",
             "warmup_steps": 20,
-            "val_every": 500,
+            "val_every": 300,
         },
     }
     result = fit(Run.from_dict(document), tmp_path / "run")
@@ -87,8 +87,16 @@ def _source(folder: Path) -> dict[str, Any]:
 
 
 def _eight(dataset: kd.PoseDataset, images: Path) -> kd.PoseDataset:
-    """Keep the first eight images that are there and hold a person with keypoints."""
-    useful = set(dataset.image[dataset.labelled.any(axis=1)].tolist())
+    """Keep the first eight images that are there and hold people whose crops show all their points.
+
+    One person's box leaves a labelled point outside the crop; no network can find it there.
+    """
+    codec = kd.codecs.RegressionLabel(input_size=(96, 128))
+    inside = codec.crop(dataset.bbox).to_input(dataset.xy)
+    shown = ((inside >= 0) & (inside <= [95, 127])).all(axis=-1) | ~dataset.labelled
+    counted = dataset.labelled.any(axis=1) & (dataset.column("iscrowd") != 1)
+    useful = set(dataset.image[counted].tolist())
+    useful -= set(dataset.image[counted & ~shown.all(axis=1)].tolist())
     rows = [
         row
         for row, name in enumerate(dataset.images.file_name)
