@@ -39,6 +39,7 @@ FORMATS: Table[ModuleType] = Table(
         "yolo_pose": "kptdata.formats.yolo_pose",
         "cvat_images": "kptdata.formats.cvat_images",
         "cvat_video": "kptdata.formats.cvat_video",
+        "label_studio": "kptdata.formats.label_studio",
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""

@@ -13,10 +13,11 @@ from decimal import Decimal, InvalidOperation, Overflow, localcontext
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["exact_quotient", "inverse", "is_long", "product"]
+__all__ = ["exact_quotient", "inverse", "is_long", "not_tiny", "product"]
 
 Floats = NDArray[np.float64]
 
+_TINY = 1e-20  # pixels
 _NEAR = (1, -1, 2, -2)  # units in the last place
 
 
@@ -39,6 +40,12 @@ def inverse(wanted: Floats, guess: Floats, decode: Callable[[Floats], Floats]) -
     return best
 
 
+def not_tiny(pixels: Floats) -> Floats:
+    """Return pixels, 0 for those that are so near to it that a text of them has no end."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(pixels) < _TINY, 0.0, pixels)
+
+
 _LONG, _LONGEST = 24, 64  # characters; the shortest text of any float64 has at most 24
 _DIGITS = 42
 
@@ -48,7 +55,7 @@ def is_long(token: bytes | str) -> bool:
     return _LONG < len(token) <= _LONGEST
 
 
-def exact_quotient(terms: tuple[float, ...], size: int) -> str:
+def exact_quotient(terms: tuple[float, ...], size: int | Decimal) -> str:
     """Return the sum of `terms`, divided by `size`, as a text that `is_long`."""
     with localcontext() as context:
         context.prec = _DIGITS
@@ -56,11 +63,11 @@ def exact_quotient(terms: tuple[float, ...], size: int) -> str:
     return text[:_LONGEST] if "." not in text else text[:_LONGEST].ljust(_LONG + 1, "0")
 
 
-def product(token: str, size: float, minus: float = 0.0) -> float:
+def product(token: str, size: float | Decimal, minus: float = 0.0) -> float:
     """Return the number that a long text says, times `size`, less `minus`, rounded once."""
     with localcontext() as context:
         context.prec = 2 * _DIGITS
         try:
             return float(Decimal(token) * Decimal(size) - Decimal(minus))
         except (InvalidOperation, Overflow, OverflowError):
-            return float(token) * size - minus
+            return float(token) * float(size) - minus

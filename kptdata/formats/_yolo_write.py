@@ -17,7 +17,7 @@ from kptdata._columns import MISSING_INT, TEXT, RawColumn
 from kptdata.dataset import ImageTable, PoseDataset
 from kptdata.errors import DatasetError, FormatError
 from kptdata.formats._collect import text_of
-from kptdata.formats._inverse import exact_quotient, inverse, product
+from kptdata.formats._inverse import exact_quotient, inverse, not_tiny, product
 from kptdata.formats._named_points import Points, schema_read
 from kptdata.formats._plan import Classes, Plan, held, without_absent
 from kptdata.formats._tree import safe_name
@@ -47,7 +47,6 @@ OUTSIDE = ("unlabel", "clip", "keep")
 _SPLIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NOT_SPLITS = (set(KEYS) - set(SPLITS)) | {"validation", "images", "labels"}
 _GONE = -0.005  # of two numbers: negative, and within what the trainer's check lets pass
-_NOTHING = 1e-20  # pixels
 _V = np.array([0, 1, 2, 0, 2], np.float64)  # state -> third number
 
 Floats = NDArray[np.float64]
@@ -191,12 +190,7 @@ def _boxes(dataset: PoseDataset, rows: NDArray[np.intp], wh: Floats, outside: st
         low = np.clip(box[out, :2], 0, wh[out])
         high = np.clip(box[out, :2] + box[out, 2:], 0, wh[out])
         box[out] = np.concatenate([low, high - low], axis=1)
-    return _visible(box)
-
-
-def _visible(pixels: Floats) -> Floats:
-    """Return pixels, zero for what is so small that a text of it has no end."""
-    return np.where(np.abs(pixels) < _NOTHING, 0.0, pixels)
+    return not_tiny(box)
 
 
 def _box_fractions(
@@ -231,7 +225,7 @@ def _points(
     xy = dataset.xy[rows]
     if dataset.given_xy is not None:
         xy = np.where(is_labelled(states)[..., None], xy, dataset.given_xy[rows])
-    xy = _visible(np.where(np.isfinite(xy).all(axis=-1, keepdims=True), xy, 0.0))
+    xy = not_tiny(np.where(np.isfinite(xy).all(axis=-1, keepdims=True), xy, 0.0))
     size = np.broadcast_to(wh[:, None], xy.shape)
     xy, states = _brought_inside(xy, states, size, outside)
     if layout.dims == 2:

@@ -56,6 +56,7 @@ SETTINGS = {
     "yolo_pose": Setting("tree", folder=True, sized=True),
     "cvat_images": Setting("data.xml"),
     "cvat_video": Setting("data.xml"),
+    "label_studio": Setting(sized=True),
 }
 NAMES = [name for name in FORMATS if find_spec(FORMATS[name].partition(":")[0])]
 
