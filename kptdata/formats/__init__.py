@@ -40,6 +40,7 @@ FORMATS: Table[ModuleType] = Table(
         "cvat_images": "kptdata.formats.cvat_images",
         "cvat_video": "kptdata.formats.cvat_video",
         "label_studio": "kptdata.formats.label_studio",
+        "labelme": "kptdata.formats.labelme",
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""

@@ -8,21 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import msgspec
-
 from kptdata.errors import FormatError
-from kptdata.formats._inverse import is_long, product
+from kptdata.formats._inverse import product
 from kptdata.formats._json import kind_of
+from kptdata.formats._long_numbers import LongFloat
 from kptdata.visibility import Visibility
 
 __all__ = [
     "Region",
     "Task",
     "file_name_of",
-    "new_decoder",
     "read_task",
 ]
 
@@ -39,22 +37,6 @@ _STATES = {
 }
 _GEOMETRY = ("x", "y", "width", "height", "rotation")
 _USUAL = ("id", "type", "value", "parentID", "original_width", "original_height", "score")
-
-
-class _LongFloat(float):
-    """A number whose text has more digits than a float64 holds; the text is kept."""
-
-    text: str
-
-    def __new__(cls, text: str) -> Self:
-        self = super().__new__(cls, text)
-        self.text = text
-        return self
-
-
-def new_decoder() -> msgspec.json.Decoder[Any]:
-    """Return a decoder of tasks that keeps long numbers."""
-    return msgspec.json.Decoder(float_hook=lambda s: _LongFloat(s) if is_long(s) else float(s))
 
 
 @dataclass(slots=True)
@@ -325,7 +307,7 @@ class _Results:
             raise self._refusal(
                 f"{name} is no number", "percent of the image's size", repr(value)[:40]
             )
-        if isinstance(value, _LongFloat):
+        if isinstance(value, LongFloat):
             return product(value.text, Decimal(size).scaleb(-2))
         return float(value) / 100 * size
 

@@ -143,8 +143,10 @@ def _fits(
     own = _joined(names)
     fits: dict[str | None, Fit] = {}
     misfit: SchemaError | None = None
+    made: dict[Names, Fit] = {}  # of names that classes share
+    titles = {mine: category for category, mine in reversed(own.items()) if category}
     for category, mine in own.items():
-        points = Points(mine, complete=False, title=category or "custom")
+        points = Points(mine, complete=False, title=titles.get(mine) or "custom")
         place = "points" if category is None else f"points of {category!r}"
         if schema is not None and (mine or schema.num_keypoints):
             try:
@@ -152,7 +154,7 @@ def _fits(
                 continue
             except SchemaError as error:
                 misfit = error
-        fits[category] = fit_points(points, None, path, place)
+        fits[category] = made.setdefault(mine, fit_points(points, None, path, place))
     used = [fits[category].schema for category, mine in names.items() if mine]
     if misfit is not None and all(found is not schema for found in used):
         raise misfit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -82,19 +82,19 @@ class Plan:
 def plan_of(
     datasets: Sequence[PoseDataset],
     kept: Sequence[NDArray[np.bool_]],
-    *,
-    by_name: bool = False,
+    names: Callable[[ImageTable], Sequence[str]] | None = None,
 ) -> Plan:
     """Put instances in the order of a file.
 
     Args:
         datasets: what is written.
         kept: for each, which instances are; those without an image never are.
-        by_name: images in the order of their names, as a folder lists them.
+        names: what gives each image the name by which a folder lists it; by default images keep
+            their order.
     """
     images, places = join_images([dataset.images for dataset in datasets])
-    if by_name:
-        order = np.argsort(np.array(images.file_name.tolist(), dtype=object), kind="stable")
+    if names is not None:
+        order = np.argsort(np.array(names(images), dtype=object), kind="stable")
         images, rank = images[order], np.argsort(order)
         places = [rank[place] for place in places]
     rows = [

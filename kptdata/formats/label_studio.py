@@ -21,7 +21,7 @@ from kptdata.errors import FormatError
 from kptdata.formats._collect import id_column, text_of
 from kptdata.formats._json import decode, require_utf8
 from kptdata.formats._label_studio_group import Group, group_regions
-from kptdata.formats._label_studio_regions import OWN, Task, new_decoder, read_task
+from kptdata.formats._label_studio_regions import OWN, Task, read_task
 from kptdata.formats._label_studio_write import (
     check_sizes,
     config_of,
@@ -29,6 +29,7 @@ from kptdata.formats._label_studio_write import (
     sheets_of,
     tasks,
 )
+from kptdata.formats._long_numbers import decode_keeping_digits
 from kptdata.formats._people import Person, Point, datasets_of, schemas_of_used_points
 from kptdata.formats._plan import TREE_LOSSES, accounts, classes_of, plan_of
 from kptdata.formats._tree import safe_name
@@ -111,7 +112,7 @@ def read_all(
     people: list[Person] = []
     found: list[Task] = []
     for number, raw in enumerate(_rows(path)):
-        task = read_task(_decoded(raw, number, path), number, path)
+        task = read_task(decode_keeping_digits(raw, path, f"tasks[{number}]"), number, path)
         safe_name(task.file_name, path, f"task {task.id if task.id is not None else number}")
         _refuse_lost_names(task, number, path)
         groups, rules = group_regions(task)
@@ -147,15 +148,6 @@ def _rows(path: Path) -> list[msgspec.Raw]:
             fix="export the project as JSON",
         ) from None
     return rows
-
-
-def _decoded(raw: msgspec.Raw, number: int, path: Path) -> Any:
-    try:
-        return new_decoder().decode(raw)
-    except RecursionError:
-        raise FormatError("nested too deep", path=path, place=f"tasks[{number}]") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-        return decode(raw, Any, path, f"tasks[{number}]")
 
 
 def _person(task: Task, group: Group, image: int) -> Person:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import inspect
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -57,6 +58,7 @@ SETTINGS = {
     "cvat_images": Setting("data.xml"),
     "cvat_video": Setting("data.xml"),
     "label_studio": Setting(sized=True),
+    "labelme": Setting("shapes", folder=True),
 }
 NAMES = [name for name in FORMATS if find_spec(FORMATS[name].partition(":")[0])]
 
@@ -177,6 +179,8 @@ def test_any_dataset_is_kept_or_counted(module, setting, tmp_path, data):
     ds = data.draw(datasets(load_schema(setting.schema)))
     ds = with_sizes(ds) if setting.sized else ds
     path = tmp_path / setting.file
+    if path.is_dir():  # of the example before
+        shutil.rmtree(path)
 
     report = written(module, ds, path)
     found = read_back(module, ds, path)

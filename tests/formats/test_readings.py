@@ -7,6 +7,7 @@ itself is held against the file.
 from __future__ import annotations
 
 import importlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ FORMATS = {
     "cvat_images": "a.xml",
     "cvat_video": "a.xml",
     "label_studio": "a.json",
+    "labelme": "shapes",
 }
 FRACTIONS = ("yolo_pose", "label_studio")  # these need the sizes of images
 
@@ -83,6 +85,8 @@ def test_a_file_is_read_as_its_writer_says(name, tmp_path, monkeypatch, data):
         return original(plan, given, readings, *rest)
 
     path: Path = tmp_path / FORMATS[name]
+    if path.is_dir():  # of the example before
+        shutil.rmtree(path)
     with monkeypatch.context() as patch:
         patch.setattr(module, "accounts", spy)
         kd.write(ds, path, format=name)
