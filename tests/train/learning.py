@@ -62,7 +62,7 @@ def test_eight_images_of_coco_are_learnt_by_heart(kind, coco_mini, tmp_path):
         },
         "train": {
             "epochs": 300,
-            "batch_size": 16,
+            "batch_size": 32,
             "lr": 2e-3,
             "schedule": "cosine",
             "warmup_steps": 20,
