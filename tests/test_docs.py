@@ -8,6 +8,7 @@ import shutil
 
 import cli_page
 import click
+import formats_page
 import pytest
 from cli_page import context_of
 from kpt.main import COMMANDS, group
@@ -141,6 +142,12 @@ def test_every_page_is_reached_from_the_readme():
 def test_every_format_is_on_the_page_of_formats():
     page = (ROOT / "docs" / "formats" / "index.md").read_text("utf-8")
     assert re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE) == list(FORMATS)
+
+
+def test_page_of_what_formats_hold_is_what_the_formats_say():
+    page = formats_page.PAGE.read_text("utf-8")
+
+    assert page == formats_page.renewed(page), "run: python tests/formats_page.py"
 
 
 def test_every_rule_of_check_is_on_its_page():

@@ -16,6 +16,7 @@ COMMANDS = {
     "convert": "Convert annotations from one format (and schema) to another.",
     "demo": "Show it all on drawn people: convert, check, draw, train and evaluate, on one page.",
     "eval": "Compare predictions with ground truth: AP, PCK, EPE, NME, MPJPE.",
+    "formats": "List the formats: what reads, what writes, and what each one cannot hold.",
     "info": "Say what an annotation file holds, and what it lacks.",
     "model": "Show stages, shapes, strides, parameters and operations of a run's model.",
     "predict": "Predict keypoints in images with a trained model.",

@@ -12,14 +12,17 @@ from typing import Any
 from kptdata._plugins import Table
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, FileError, FormatError
+from kptdata.formats._catalogue import FormatFacts, facts_of
 from kptdata.formats._trivia import without_trivia
 from kptdata.formats.base import Sniff, WriteReport, require_file
 from kptdata.schema import Schema, load_schema
 
 __all__ = [
     "FORMATS",
+    "FormatFacts",
     "Sniff",
     "WriteReport",
+    "catalogue",
     "format_of",
     "read",
     "read_all",
@@ -44,6 +47,11 @@ FORMATS: Table[ModuleType] = Table(
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""
+
+
+def catalogue() -> tuple[FormatFacts, ...]:
+    """Return what each format of the table says about itself: names, files, options, losses."""
+    return tuple(facts_of(name, FORMATS.load(name)) for name in FORMATS)
 
 
 def sniff(path: str | Path) -> str:

@@ -1,0 +1,56 @@
+"""``kpt formats``: the live table, as words and as data."""
+
+from __future__ import annotations
+
+import pytest
+
+from kptdata.formats import FORMATS, FormatFacts, catalogue
+
+
+def test_every_format_is_listed_once(kpt):
+    status, out, err = kpt("formats")
+
+    assert (status, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()[1:] if line[0] != " "] == list(FORMATS)
+
+
+def test_matrix_names_each_loss_of_each_format(kpt):
+    status, out, _ = kpt("formats", "--matrix")
+
+    assert status == 0
+    plain = "".join(out.split())
+    for name in FORMATS:
+        assert name + "yesyes" + ",".join(FORMATS.load(name).LOSSES) in plain
+
+
+def test_json_is_the_table(kpt):
+    rows = kpt("formats", "--matrix", "--json").data
+
+    assert [row["name"] for row in rows] == list(FORMATS)
+    for row in rows:
+        module = FORMATS.load(row["name"])
+        assert row["losses"] == dict(module.LOSSES)
+        assert row["suffixes"] == list(module.SUFFIXES)
+        assert row["write_options"] == list(module.OPTIONS)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_format_in_words(kpt, name):
+    status, out, _ = kpt("formats", name)
+
+    assert status == 0
+    assert out.startswith(f"{name}: {FORMATS.load(name).TITLE}\n")
+    for key, sentence in FORMATS.load(name).LOSSES.items():
+        assert f"    {key}: {sentence}\n" in out
+
+
+def test_an_unknown_format_says_what_is_near(fails):
+    assert "unknown format 'coca': did you mean coco" in fails("formats", "coca")
+
+
+def test_options_of_a_reader_leave_out_what_all_take():
+    facts = {fact.name: fact for fact in catalogue()}
+
+    assert isinstance(facts["coco"], FormatFacts)
+    assert facts["coco"].read_options == ("category",)
+    assert facts["mpii"].read_options == ()
