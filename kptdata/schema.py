@@ -51,8 +51,9 @@ def list_schemas() -> tuple[str, ...]:
 def load_schema(name_or_path: str | Path) -> Schema:
     """Return a schema by the name of a bundled one, or by the path of a TOML file.
 
-    A path is a `Path`, or text that ends in ``.toml`` or holds a ``/``. A name may be spelled as
-    its source does (``Human-Art``) or as its file is (``human_art``).
+    A path is a `Path`, text that ends in ``.toml`` or holds a ``/``, or the name of a file that is
+    there and of no bundled schema. A name may be spelled as its source does (``Human-Art``) or as
+    its file is (``human_art``).
 
     Raises:
         UnknownNameError: no bundled schema has the name; near names are listed.
@@ -150,7 +151,9 @@ def fitting_schemas(num_keypoints: int) -> tuple[str, ...]:
 
 
 def _is_path(name_or_path: str | Path) -> bool:
-    return isinstance(name_or_path, Path) or name_or_path.endswith(".toml") or "/" in name_or_path
+    if isinstance(name_or_path, Path) or name_or_path.endswith(".toml") or "/" in name_or_path:
+        return True
+    return stem_of(name_or_path) not in list_schemas() and Path(name_or_path).is_file()
 
 
 def _known_stem(name: str) -> str:

@@ -33,7 +33,7 @@ def codec_from(text: str, settings: Sequence[str] = ()) -> Any:
     """
     from kptdata import OptionError, codecs
 
-    config = _from_file(Path(text)) if text.endswith(".toml") else {"type": text}
+    config = _from_file(Path(text)) if _is_file(text) else {"type": text}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
@@ -45,6 +45,10 @@ def codec_from(text: str, settings: Sequence[str] = ()) -> Any:
         needed = (n for n, p in parameters.items() if p.default is p.empty and n in usual)
         config = {name: usual[name] for name in needed} | config
     return codecs.from_config(config)
+
+
+def _is_file(text: str) -> bool:
+    return text.endswith(".toml") or Path(text).is_file()
 
 
 def _value(text: str) -> Any:
@@ -60,7 +64,8 @@ def _from_file(path: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror}", path=path) from None
+        fix = "check the path, or name a codec (docs/codecs.md)"
+        raise FileError(f"cannot be read: {error.strerror}", path=path, fix=fix) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"{path}: is not TOML: {error}") from None
     return dict(table.get("codec", table))

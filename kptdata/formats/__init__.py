@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -72,8 +72,8 @@ def sniff(path: str | Path) -> str:
         raise FormatError(
             f"no known format claims this {kind}",
             path=path,
-            found="; ".join(f"{name}: {', '.join(v.reasons)}" for name, v in ranked if v.reasons),
-            fix=f"{fix} name the format (--from): {', '.join(FORMATS)}".lstrip(),
+            found=_by_reason({name: v.reasons for name, v in ranked if v.reasons}),
+            fix=f"{fix} name the format (--from)".lstrip(),
         )
     ties = [(n, v) for n, v in others if v.confidence >= verdict.confidence]
     if ties:
@@ -85,6 +85,14 @@ def sniff(path: str | Path) -> str:
             fix="name one of them (--from)",
         )
     return best
+
+
+def _by_reason(reasons: Mapping[str, tuple[str, ...]]) -> str:
+    """Say each reason once, before the formats that gave it."""
+    formats: dict[str, list[str]] = {}
+    for name, given in reasons.items():
+        formats.setdefault(", ".join(given), []).append(name)
+    return "; ".join(f"{reason} ({', '.join(names)})" for reason, names in formats.items())
 
 
 def read(

@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from kptdata.errors import FileError, FormatError
 
@@ -94,7 +94,7 @@ def require_file(path: str | Path) -> Path:
     """Return `path` as a Path to a file that is there and not empty.
 
     Raises:
-        FileError: it is missing, a folder or empty.
+        FileError: it is missing, a folder, a pipe, a device or empty.
     """
     path = Path(path)
     if path.is_dir():
@@ -107,7 +107,14 @@ def require_file(path: str | Path) -> Path:
             else f"the folder {parent} does not exist either"
         )
         raise FileError("no such file", path=path, fix=fix)
-    if path.is_file() and path.stat().st_size == 0:
+    if not path.is_file():
+        raise FileError(
+            "is a pipe or a device",
+            path=path,
+            expected="a file, which can be read twice",
+            fix="save what it gives to a file and name that",
+        )
+    if path.stat().st_size == 0:
         raise FileError("the file is empty", path=path, fix="export or download it again")
     return path
 
@@ -176,7 +183,8 @@ def refuse_losses(
 def atomic_write(path: str | Path, chunks: Iterable[bytes]) -> None:
     """Write `chunks` beside `path` and move the file into place; on any error nothing is left.
 
-    A name that ends in ``.gz`` is compressed, without a time stamp.
+    A name that ends in ``.gz`` is compressed, without a time stamp. A link stays one: the file that
+    it leads to is replaced. A pipe or a device, such as ``/dev/stdout``, is written to as it is.
 
     Raises:
         FileError: the folder is missing or not writable, the disk is full, or `path` is a folder.
@@ -184,26 +192,41 @@ def atomic_write(path: str | Path, chunks: Iterable[bytes]) -> None:
     path = Path(path)
     if path.is_dir():
         raise FileError("is a folder", path=path, expected="a file name to write")
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                _write_chunks(file, chunks, packed=path.suffix == ".gz")
+        else:
+            _write_and_move(path.resolve() if path.is_symlink() else path, chunks)
+    except OSError as error:
+        missing = not path.parent.is_dir()
+        raise FileError(
+            f"cannot be written: {error.strerror or error}",
+            path=path,
+            fix="create the folder first" if missing else "name a file in a folder of your own",
+        ) from None
+
+
+def _write_and_move(path: Path, chunks: Iterable[bytes]) -> None:
     temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
-            if path.suffix == ".gz":
-                with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-                    packed.writelines(chunks)
-            else:
-                file.writelines(chunks)
+            _write_chunks(file, chunks, packed=path.suffix == ".gz")
         _give_usual_mode(temporary)
         Path(temporary).replace(path)
         temporary = None
-    except OSError as error:
-        fix = "create the folder first" if not path.parent.is_dir() else None
-        raise FileError(
-            f"cannot be written: {error.strerror or error}", path=path, fix=fix
-        ) from None
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _write_chunks(file: IO[bytes], chunks: Iterable[bytes], *, packed: bool) -> None:
+    if packed:
+        with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as unpacked:
+            unpacked.writelines(chunks)
+    else:
+        file.writelines(chunks)
 
 
 def _give_usual_mode(path: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from kptdata.errors import FileError
+from kptdata.formats.base import atomic_write
 from kptdata.viz._draw import PANEL, blank
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ def write_picture(picture: Picture, path: str | Path) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(picture))
     except OSError as error:
-        raise FileError(f"cannot be written: {error.strerror or error}", path=path) from None
+        raise FileError(
+            f"its folder cannot be made: {error.strerror or error}",
+            path=path,
+            fix="name another folder",
+        ) from None
+    atomic_write(path, [encode(picture)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kptdata.errors import FileError, MissingDependencyError
+from kptdata.formats.base import atomic_write
 from kptdata.viz._schema_layout import reference_layout
 
 if TYPE_CHECKING:
@@ -62,14 +64,9 @@ def save_schema_picture(schema: Schema, path: str | Path) -> None:
 
     if Path(path).suffix.lower() != ".png":
         raise FileError("is not the name of a PNG file", path=path, fix="let the name end in .png")
-    picture = draw_schema(schema)
-    try:
-        imsave(path, picture, format="png", metadata={"Software": "kptdata"})
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise FileError(
-            f"cannot be written: {reason}", path=path, fix="name a file in a folder that exists"
-        ) from error
+    png = io.BytesIO()
+    imsave(png, draw_schema(schema), format="png", metadata={"Software": "kptdata"})
+    atomic_write(path, [png.getvalue()])
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -139,6 +141,21 @@ def test_a_report_that_cannot_be_written_stops_all(fails, coco_file, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("place", "message"),
+    [("", "is a folder"), ("people.json", "is SRC or DST"), ("x.json", "is SRC or DST")],
+)
+def test_a_report_in_a_place_that_is_taken_stops_all(fails, coco_file, tmp_path, place, message):
+    before = coco_file.read_bytes()
+
+    said = fails("convert", coco_file, tmp_path / "x.json", "--report", tmp_path / place)
+
+    assert message in said
+    assert "--report" in said
+    assert coco_file.read_bytes() == before
+    assert names_in(tmp_path) == ["people.json"]
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--from", "cocoo", "--to", "coco"), "unknown format 'cocoo': did you mean coco"),
@@ -192,3 +209,15 @@ def test_same_bytes_twice(kpt, mpii_file, tmp_path):
         kpt("convert", mpii_file, f"coco:{tmp_path / name}", "--schema", "coco")
 
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_to_stdout(coco_file, tmp_path):
+    """In a process of its own: what a pipe receives is the file, and the device stays one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kpt", "convert", coco_file, "coco:-"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+
+    assert json.loads(done.stdout) == json.loads(coco_file.read_text())
+    assert "3 instances as coco" in done.stderr.decode()
+    assert names_in(tmp_path) == ["people.json"]

@@ -19,7 +19,7 @@ def files(tmp_path):
         (("show", "{}/none.toml"), "none.toml: cannot be read: No such file or directory"),
         (("show", "{}/notes.txt"), "notes.txt: not TOML"),
         (("show", "coco", "-o", "{}/coco.txt"), "coco.txt: is not the name of a PNG file"),
-        (("show", "coco", "-o", "{}/none/coco.png"), "name a file in a folder that exists"),
+        (("show", "coco", "-o", "{}/none/coco.png"), "create the folder first"),
         (("infer", "{}/none.json"), "none.json: cannot be read: No such file or directory"),
         (("infer", "{}/notes.txt"), "notes.txt: not JSON"),
         (("infer", "nose,left_eye"), "no schema has these names"),
@@ -33,6 +33,14 @@ def files(tmp_path):
 )
 def test_schema_refuses(fails, files, words, message):
     assert message in fails("schema", *(word.format(files) for word in words))
+
+
+def test_a_file_needs_no_special_ending_to_be_a_schema(kpt, fails, files, monkeypatch):
+    monkeypatch.chdir(files)
+    (files / "mine").write_text('name = "mine"\nkeypoints = [\n    { name = "a" },\n]\n')
+
+    assert "notes.txt: not TOML" in fails("schema", "show", "notes.txt")
+    assert kpt("schema", "show", "mine").err.startswith("mine")
 
 
 def test_synth_refuses_a_folder_that_is_a_file(fails, files):

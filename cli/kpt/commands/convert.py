@@ -41,14 +41,17 @@ def command(
     """Convert annotations from one format (and schema) to another.
 
     SRC and DST are files, optionally with their format in front: mpii:train.mat coco:train.json.
+    Text goes to stdout where DST is -, as in coco:-.
     What DST cannot hold is counted and printed; with --strict any loss is an error.
     """
     import kptdata as kd
     from kpt._options import echo_ledger, parse_location, write_json
 
-    if report is not None and not report.parent.is_dir():
-        raise kd.FileError("no such folder", path=report.parent, fix="create it, or move --report")
     source, target = parse_location(src, source_format), parse_location(dst, target_format)
+    if target.path == Path("-"):
+        target = target._replace(path=Path("/dev/stdout"))
+    if report is not None:
+        _check_report(report, source.path, target.path)
     result = kd.convert(
         source.path,
         target.path,
@@ -66,3 +69,15 @@ def command(
     for title, ledger in result.ledgers.items():
         echo_ledger(title, ledger)
     click.echo(str(result.report), err=True)
+
+
+def _check_report(report: Path, source: Path, target: Path) -> None:
+    """Refuse, before anything is written, a place where the account cannot or must not go."""
+    import kptdata as kd
+
+    if not report.parent.is_dir():
+        raise kd.FileError("no such folder", path=report.parent, fix="create it, or move --report")
+    if report.is_dir():
+        raise kd.FileError("is a folder", path=report, fix="let --report name a file in it")
+    if report.resolve() in (source.resolve(), target.resolve()):
+        raise kd.FileError("is SRC or DST", path=report, fix="let --report name a file of its own")
