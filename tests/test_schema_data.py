@@ -24,7 +24,8 @@ from kptdata.schema import (
 ROOT = Path(__file__).parent.parent
 PUBLISHED: dict[str, Any] = json.loads((ROOT / "tests/golden/metainfo.json").read_text("utf-8"))
 DOCS = (ROOT / "docs/schemas.md").read_text("utf-8")
-ADDED = ("body25", "lsp", "mediapipe_hand", "mediapipe_pose")  # not among the published sets
+OPENPOSE = ("body25", "openpose_face", "openpose_mpi", "openpose_wholebody")
+ADDED = (*OPENPOSE, "lsp", "mediapipe_hand", "mediapipe_pose")  # not among the published sets
 EVERY = pytest.mark.parametrize("stem", list_schemas())
 FACES_68 = ("300vw", "300w", "300wlp", "coco_wholebody_face")
 WHOLE_BODIES = ("coco_wholebody", "coco_wholebody_openpose", "h3wb", "halpe", "ubody2d")
@@ -332,6 +333,10 @@ def test_macaques_map_onto_people_on_purpose():
         ("halpe", "coco_wholebody", 133),
         ("ubody3d", "coco_wholebody", 63),
         ("deepfashion_lower", "deepfashion_full", 4),
+        ("openpose_wholebody", "coco_wholebody", 133),
+        ("openpose_wholebody", "openpose_face", 70),
+        ("openpose_wholebody", "body25", 25),
+        ("openpose_mpi", "mpii", 14),
     ],
 )
 def test_points_in_common(source, target, same):
