@@ -44,6 +44,7 @@ FORMATS: Table[ModuleType] = Table(
         "cvat_video": "kptdata.formats.cvat_video",
         "label_studio": "kptdata.formats.label_studio",
         "labelme": "kptdata.formats.labelme",
+        "openpose": "kptdata.formats.openpose",
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""

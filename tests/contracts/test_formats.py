@@ -59,6 +59,7 @@ SETTINGS = {
     "cvat_video": Setting("data.xml"),
     "label_studio": Setting(sized=True),
     "labelme": Setting("shapes", folder=True),
+    "openpose": Setting("poses", "body25", folder=True),
 }
 NAMES = [name for name in FORMATS if find_spec(FORMATS[name].partition(":")[0])]
 
