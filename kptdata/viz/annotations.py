@@ -225,7 +225,15 @@ def _draw_boxes(
             outline(picture, corners, _EDGE, width + 2)
             outline(picture, corners, colours[row], width)
             if name:
-                text(picture, name, corners[0] + (3, -3), 11, colours[row], anchor="lb", halo=_EDGE)
+                _name_box(picture, name, corners[0], colours[row])
+
+
+def _name_box(picture: Picture, name: str, corner: NDArray[np.float64], colour: Colour) -> None:
+    """Write above the box, or inside it where the picture ends above it."""
+    size = 11
+    room = text_size(name, size)[1] + 5
+    down, anchor = (-3, "lb") if corner[1] >= room else (3, "lt")
+    text(picture, name, corner + np.array([3.0, down]), size, colour, anchor=anchor, halo=_EDGE)
 
 
 def _draw_links(picture: Picture, schema: Schema, points: _Points) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -61,18 +61,22 @@ class Gallery:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.drawn} of {self.available} drawn in {len(self.files)} pictures, {self.index}"
+            f"{self.drawn} of {self.available} drawn in {_counted(self.files, 'picture')}, "
+            f"{self.index}"
         ]
         if self.missing:
-            lines.append(f"  {len(self.missing)} images are missing, such as {self.missing[0]}")
+            missing = _counted(self.missing, "image")
+            lines.append(f"  not found: {missing}, such as {self.missing[0]}")
         if self.resized:
-            lines.append(
-                f"  {len(self.resized)} images have another size than stated, "
-                f"such as {self.resized[0]}"
-            )
+            resized = _counted(self.resized, "image")
+            lines.append(f"  of another size than stated: {resized}, such as {self.resized[0]}")
         if self.boxed:
-            lines.append(f"  {self.boxed} instances without a box were cropped by their points")
+            lines.append(f"  without a box, cropped by their points: {self.boxed}")
         return "\n".join(lines)
+
+
+def _counted(things: Sized, what: str) -> str:
+    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
 
 
 class _Named(NamedTuple):

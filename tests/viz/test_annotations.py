@@ -133,6 +133,20 @@ def test_a_box_of_the_whole_image_is_seen_on_all_sides():
         assert (side != GREY).any(axis=-1).mean() > 0.9
 
 
+@pytest.mark.parametrize("top", [0.0, 8.0, 300.0])
+def test_the_name_of_a_box_is_whole_wherever_the_box_is(top):
+    ds = people(kd.load_schema("coco")).replace(boxes={"head": np.array([[100.0, top, 200, 90]])})
+    style = Style(skeleton=False, keypoints=("nose",), boxes=True, named_boxes=True)
+    picture = draw_annotations(plain(600, 600), ds, style).astype(int)
+    bare = draw_annotations(plain(600, 600), ds.replace(boxes={"": ds.boxes["head"]}), style)
+    ink = np.abs(picture - bare).sum(axis=-1) > 0
+
+    wide, tall = text_size("head", 11)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    assert np.ptp(rows) + 1 >= tall
+    assert np.ptp(columns) + 1 >= wide
+
+
 def test_subsets_by_name_and_pattern():
     schema = kd.load_schema("coco")
     chosen = choose_keypoints(schema, ["left_*", "nose"])

@@ -60,7 +60,7 @@ def test_missing_images_are_counted_and_drawn_only_when_asked(tmp_path, series):
     gallery = annotation_gallery(series.dataset, tmp_path / "a", images=folder)
     assert gallery.drawn == 1
     assert gallery.missing == tuple(names[1:])
-    assert "5 images are missing, such as" in str(gallery)
+    assert "not found: 5 images, such as" in str(gallery)
 
     plain = annotation_gallery(series.dataset, tmp_path / "b", images=folder, plain=True)
     assert plain.drawn == 6
