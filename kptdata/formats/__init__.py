@@ -45,6 +45,7 @@ FORMATS: Table[ModuleType] = Table(
         "label_studio": "kptdata.formats.label_studio",
         "labelme": "kptdata.formats.labelme",
         "openpose": "kptdata.formats.openpose",
+        "sleap": "kptdata.formats.sleap",
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""

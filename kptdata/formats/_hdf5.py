@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kptdata.errors import FileError, FormatError, MissingDependencyError
+from kptdata.errors import FileError, FormatError, KptDataError, MissingDependencyError
 from kptdata.formats.base import require_file
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "from_json",
     "hdf5_bytes",
     "names_in",
+    "opened_hdf5",
     "read_hdf5",
 ]
 
@@ -70,13 +72,28 @@ def read_hdf5(path: Path) -> Contents:
         FileError: the file is missing, empty or cannot be opened.
         FormatError: it is damaged, or holds something other than numbers and text.
     """
+    with opened_hdf5(path) as (file, limit):
+        return _contents(_h5py(), file, path, limit)
+
+
+@contextmanager
+def opened_hdf5(path: Path) -> Iterator[tuple[Any, int]]:
+    """Open a file; what h5py raises inside becomes an error of this project.
+
+    Yields:
+        The open file, and how many bytes a dataset of such a file can have at most.
+
+    Raises:
+        MissingDependencyError: h5py is not installed.
+        FileError: the file is missing, empty, damaged or cannot be opened.
+    """
     h5py = _h5py()
     path = require_file(path)
     limit = max(_LEAST_LIMIT, _MOST_PACKED * path.stat().st_size)
     try:
         with h5py.File(path, "r") as file:
-            return _contents(h5py, file, path, limit)
-    except FormatError:
+            yield file, limit
+    except KptDataError:
         raise
     except _DAMAGE as error:
         raise FileError(

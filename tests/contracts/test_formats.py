@@ -60,6 +60,7 @@ SETTINGS = {
     "label_studio": Setting(sized=True),
     "labelme": Setting("shapes", folder=True),
     "openpose": Setting("poses", "body25", folder=True),
+    "sleap": Setting("data.slp"),
 }
 NAMES = [name for name in FORMATS if find_spec(FORMATS[name].partition(":")[0])]
 
