@@ -46,6 +46,7 @@ FORMATS: Table[ModuleType] = Table(
         "labelme": "kptdata.formats.labelme",
         "openpose": "kptdata.formats.openpose",
         "sleap": "kptdata.formats.sleap",
+        "csv": "kptdata.formats.wide_csv",
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""

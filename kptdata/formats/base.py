@@ -119,8 +119,12 @@ def require_file(path: str | Path) -> Path:
     return path
 
 
-def read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: str | Path, *, marked: bool = False) -> bytes:
     """Read a whole file, unpacking gzip.
+
+    Args:
+        path: the file.
+        marked: whether the text may begin with a byte-order mark, as spreadsheets write it.
 
     Raises:
         FileError: the file is missing, a folder, empty, unreadable, or its gzip stream is damaged.
@@ -137,7 +141,7 @@ def read_bytes(path: str | Path) -> bytes:
         ) from None
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror or error}", path=path) from None
-    if data[:3] == _BOM:
+    if data[:3] == _BOM and not marked:
         raise FormatError(
             "the file begins with a UTF-8 byte-order mark",
             path=path,

@@ -61,6 +61,7 @@ SETTINGS = {
     "labelme": Setting("shapes", folder=True),
     "openpose": Setting("poses", "body25", folder=True),
     "sleap": Setting("data.slp"),
+    "csv": Setting("data.csv"),
 }
 NAMES = [name for name in FORMATS if find_spec(FORMATS[name].partition(":")[0])]
 
