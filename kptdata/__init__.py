@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         transforms,
         viz,
     )
+    from kptdata._sources import read_files
     from kptdata.checks import Finding, check
     from kptdata.conversion import Conversion, convert
     from kptdata.dataset import CameraTable, ImageTable, PoseDataset, RawColumn, Space
@@ -119,6 +120,7 @@ __all__ = [
     "plugins",
     "read",
     "read_all",
+    "read_files",
     "summarise",
     "synth",
     "transforms",
@@ -149,6 +151,7 @@ _SUBMODULES = frozenset(
 _HOME = {
     name: module
     for module, names in {
+        "_sources": "read_files",
         "checks": "Finding check",
         "conversion": "Conversion convert",
         "dataset": "CameraTable ImageTable PoseDataset RawColumn Space",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kptdata._columns import COLUMNS, TEXT, RawColumn
+from kptdata._columns import COLUMNS, TEXT, RawColumn, is_missing
 from kptdata.dataset import ImageTable, PoseDataset
 from kptdata.errors import DatasetError
 from kptdata.ledger import Ledger
@@ -32,7 +32,7 @@ def concat(datasets: Sequence[PoseDataset]) -> tuple[PoseDataset, Ledger]:
         DatasetError: no dataset is given, schemas differ (map them first), or cameras differ.
     """
     _check(datasets)
-    notes: dict[str, int] = {}
+    notes: dict[str, int] = {"file-level texts that differ, of later files": _lost_texts(datasets)}
     images, rows = _joined_images([ds.images for ds in datasets], notes)
     categories, category = _joined_categories(datasets, notes)
     ids, fresh = _joined_ids(datasets)
@@ -61,6 +61,16 @@ def concat(datasets: Sequence[PoseDataset]) -> tuple[PoseDataset, Ledger]:
     return first.replace(**joined), ledger
 
 
+def _lost_texts(datasets: Sequence[PoseDataset]) -> int:
+    """Count the file-level texts that an earlier dataset has otherwise."""
+    held: dict[str, bytes] = {}
+    lost = 0
+    for dataset in datasets:
+        for key, text in dataset.meta.items():
+            lost += ":" not in key and held.setdefault(key, text) != text
+    return lost
+
+
 def _moved(image: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.where(image >= 0, rows[image], -1) if len(rows) else image
 
@@ -85,22 +95,29 @@ def _joined_images(
     tables: Sequence[ImageTable], notes: dict[str, int]
 ) -> tuple[ImageTable, list[NDArray[np.intp]]]:
     """Return the joined table and, per table, the new row of each old row."""
+    if all(table is tables[0] for table in tables):
+        return tables[0], [np.arange(len(tables[0]))] * len(tables)
     as_text = any(t.id.dtype == TEXT for t in tables)
     seen: dict[tuple[Any, str], int] = {}
     used: set[Any] = set()
     ids: list[Any] = []
     keep: list[tuple[int, int]] = []
     highest = 0 if as_text else max((int(t.id.max()) for t in tables if len(t)), default=0)
-    rows = []
-    merged = renumbered = 0
+    rows: list[NDArray[np.intp]] = []
+    same: list[tuple[int, int, int]] = []  # place in the result, table and row of the same image
+    renumbered = 0
     for number, table in enumerate(tables):
+        twin = next((n for n in range(number) if tables[n] is table), None)
+        if twin is not None:
+            rows.append(rows[twin])
+            continue
         mine = []
         earlier = dict(seen)
         names = (str(v) for v in table.file_name)
         for row, (old, name) in enumerate(zip(table.id.tolist(), names, strict=True)):
             known = str(old) if as_text else old
             if (known, name) in earlier:
-                merged += 1
+                same.append((earlier[known, name], number, row))
                 mine.append(earlier[known, name])
                 continue
             new = known
@@ -114,21 +131,79 @@ def _joined_images(
             ids.append(new)
             keep.append((number, row))
         rows.append(np.array(mine, dtype=np.intp))
-    notes |= {"images merged": merged, "images renumbered": renumbered}
-    picked = [
-        table[np.array([row for n, row in keep if n == number], dtype=np.intp)]
-        for number, table in enumerate(tables)
-    ]
-    joined: dict[str, Any] = {
-        name: np.concatenate([getattr(t, name) for t in picked])
-        for name in ("file_name", "width", "height")
+    notes |= {"images merged": len(same), "images renumbered": renumbered}
+    origin = _Rows(keep, same)
+    columns, extras = _facts_of_images(tables, origin)
+    notes["facts of images that differ, of later files"] = origin.differing
+    id_column = np.array(ids, dtype=TEXT if as_text else np.int64)
+    return ImageTable(id=id_column, extras=extras, **columns), rows
+
+
+class _Rows:
+    """Where the rows of joined tables come from.
+
+    Args:
+        keep: table and row of each joined row.
+        same: joined row, table and row, of each row that is the same image as an earlier one.
+    """
+
+    def __init__(
+        self, keep: Sequence[tuple[int, int]], same: Sequence[tuple[int, int, int]]
+    ) -> None:
+        table, row = np.array(keep, np.intp).reshape(-1, 2).T
+        self.kept = [row[table == number] for number in range(int(table.max(initial=-1)) + 1)]
+        self.place, self.table, self.row = np.array(same, np.intp).reshape(-1, 3).T
+        self.differing = 0
+
+    def joined(
+        self, held: Sequence[NDArray[Any]], absent: Callable[[NDArray[Any]], Any]
+    ) -> NDArray[Any]:
+        """Join a column; what the first table does not state is taken from a later one.
+
+        Facts of the same image that contradict each other are counted in `differing`.
+        """
+        kept = [column[rows] for column, rows in zip(held, self.kept, strict=False)]
+        joined = np.concatenate(kept) if kept else held[0][:0]
+        for number in np.unique(self.table).tolist():
+            mine = self.table == number
+            told, at = held[number][self.row[mine]], self.place[mine]
+            gap = absent(joined[at]) & ~absent(told)
+            joined[at[gap]] = told[gap]
+            self.differing += int(np.count_nonzero(~absent(told) & (joined[at] != told)))
+        return joined
+
+
+def _unsized(column: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray(column <= 0)
+
+
+def _untaken(column: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray(column < 0)
+
+
+def _untold(column: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.fromiter((text is None for text in column), bool, len(column))
+
+
+def _facts_of_images(
+    tables: Sequence[ImageTable], rows: _Rows
+) -> tuple[dict[str, Any], dict[str, RawColumn]]:
+    """Return the joined columns and extras."""
+    columns: dict[str, Any] = {
+        "file_name": rows.joined([t.file_name for t in tables], is_missing),
+        "width": rows.joined([t.width for t in tables], _unsized),
+        "height": rows.joined([t.height for t in tables], _unsized),
     }
     for name in ("sequence", "frame", "camera"):
-        if any(getattr(t, name) is not None for t in picked):
-            joined[name] = np.concatenate([t.column(name) for t in picked])
-    extras = _joined_raws([t.extras for t in picked], [len(t) for t in picked])
-    id_column = np.array(ids, dtype=TEXT if as_text else np.int64)
-    return ImageTable(id=id_column, extras=extras, **joined), rows
+        if any(getattr(t, name) is not None for t in tables):
+            lacking = _untaken if name == "camera" else is_missing
+            columns[name] = rows.joined([t.column(name) for t in tables], lacking)
+    extras = {}
+    for key in dict.fromkeys(key for table in tables for key in table.extras):
+        raws = [t.extras.get(key, RawColumn.absent(len(t))) for t in tables]
+        held = [np.array([*raw, None], object)[:-1] for raw in raws]
+        extras[key] = RawColumn(rows.joined(held, _untold))
+    return columns, extras
 
 
 def _free_text(wanted: str, used: set[Any]) -> str:
@@ -202,8 +277,6 @@ def _joined_column(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _as_text(column: NDArray[Any]) -> NDArray[Any]:
-    from kptdata._columns import is_missing
-
     if column.dtype == TEXT:
         return column
     text = column.astype(TEXT)

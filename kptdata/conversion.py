@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kptdata import ops
+from kptdata._sources import find_files, one_for_each, read_each
 from kptdata.dataset import PoseDataset
-from kptdata.errors import SchemaError
-from kptdata.formats import FORMATS, WriteReport, read_all, write_all
+from kptdata.errors import FileError, KptDataError, SchemaError
+from kptdata.formats import FORMATS, WriteReport, read_all, sniff, write_all
 from kptdata.formats import format_of as name_of_format
+from kptdata.formats.base import refuse_losses
 from kptdata.ledger import Ledger
-from kptdata.schema import Schema, load_schema
+from kptdata.schema import Schema, load_schema, map_schemas
 
-__all__ = ["Conversion", "convert"]
+__all__ = [
+    "Conversion",
+    "convert",
+    "format_of_sources",
+    "read_sources",
+    "write_parts",
+    "write_steps",
+]
+
+_LOSSES = (
+    "lost ",
+    "file-level texts that differ",
+    "facts of images that differ",
+)
+"""How notes of a ledger begin that count values which are not in the result."""
 
 
 @dataclass(frozen=True)
@@ -37,62 +54,212 @@ class Conversion:
 
 
 def convert(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     target: str | Path,
     *,
-    source_format: str | None = None,
+    source_format: str | Sequence[str | None] | None = None,
     target_format: str | None = None,
     schema: str | Path | Schema | None = None,
     source_schema: str | Path | Schema | None = None,
     images: str | Path | None = None,
     strict: bool = False,
+    pad: bool = False,
+    source_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Conversion:
-    """Read a file, map its keypoints if asked to, and write it in another format.
+    """Read files, map their keypoints if asked to, and write them in another format.
 
     Args:
-        source: what to read.
+        source: what to read: a file, a folder or a pattern, or several of them; see `read_files`.
         target: what to write.
-        source_format: by default what `source` looks like.
+        source_format: by default what `source` looks like; one for each, if there are several.
         target_format: by default what the name of `target` says.
         schema: keypoint schema of the result. A file that can be read as this schema (it names
             these points, names none, or holds the parts of a whole body) is; any other is mapped.
         source_schema: schema to read the source as, where it does not say.
         images: folder of the source's images.
-        strict: refuse any loss before a byte is written.
-        **options: for the writer, as far as it takes them.
+        strict: refuse any loss before a byte is written, that of a mapping too.
+        pad: leave points that `schema` has and the source lacks unlabelled, and count them; without
+            it that is refused. Formats whose skeletons all have one size are filled up likewise.
+        source_options: for the reader.
+        **options: for the writer.
 
     Raises:
-        KptDataError: what `read_all`, `map_schema` and `write_all` raise.
+        SchemaError: the source lacks points of `schema`, and `pad` is not given.
+        FormatError: something would be lost under `strict`.
+        KptDataError: what `read_files`, `map_schema` and `write_all` raise.
     """
-    wanted = load_schema(schema) if isinstance(schema, str | Path) else schema
-    datasets = _read(source, source_format, source_schema, wanted, images)
-    ledgers: dict[str, Ledger] = {}
-    if wanted is not None:
-        mapped = []
-        for dataset in datasets:
-            result, ledger = ops.map_schema(dataset, wanted)
-            mapped.append(result)
-            if result is not dataset:
-                ledgers[f"map {dataset.schema.name} to {wanted.name}"] = ledger
-        datasets = tuple(mapped)
+    paths = [source] if isinstance(source, str | Path) else list(source)
     name = target_format or name_of_format(target)
-    taken = {k: v for k, v in options.items() if k in getattr(FORMATS.load(name), "OPTIONS", ())}
-    report = write_all(datasets, target, format=name, strict=strict, **taken)
-    return Conversion(report, ledgers)
+    wanted = load_schema(schema) if isinstance(schema, str | Path) else schema
+    datasets, ledger = read_sources(
+        paths, source_format, source_schema, wanted, images, source_options or {}
+    )
+    steps = {"read": ledger} if len(paths) > 1 or ledger.notes or ledger.repaired else {}
+    if wanted is not None:
+        datasets, mappings = _mapped(datasets, wanted, paths, pad=pad)
+        steps |= mappings
+    if pad and "pad" in getattr(FORMATS.load(name), "OPTIONS", ()):
+        options["pad"] = True
+    return write_steps(datasets, target, steps, target_format=name, strict=strict, **options)
 
 
-def _read(
-    source: str | Path,
-    source_format: str | None,
+def format_of_sources(paths: Sequence[str | Path], formats: Sequence[str | None]) -> str | None:
+    """Return the format that all files have which paths stand for; None if they differ.
+
+    Raises:
+        FileError: nothing is there.
+        FormatError: no format claims a file, or several do.
+    """
+    found = set()
+    for path, name in zip(paths, formats, strict=True):
+        found |= {name or sniff(file) for file in find_files(path, format=name)[0]}
+    return found.pop() if len(found) == 1 else None
+
+
+def write_steps(
+    datasets: Sequence[PoseDataset],
+    target: str | Path,
+    steps: Mapping[str, Ledger],
+    *,
+    target_format: str | None = None,
+    strict: bool = False,
+    **options: Any,
+) -> Conversion:
+    """Write what several steps gave; under `strict`, what they lost is an error as well.
+
+    Raises:
+        FormatError: something was or would be lost under `strict`.
+        KptDataError: what `write_all` raises.
+    """
+    lost = {
+        f"{title}: {note} ({count})": count
+        for title, ledger in steps.items()
+        for note, count in ledger.notes.items()
+        if note.startswith(_LOSSES)
+    }
+    refuse_losses(target, lost, {key: key.rpartition(" (")[0] for key in lost}, strict=strict)
+    report = write_all(datasets, target, format=target_format, strict=strict, **options)
+    return Conversion(report, dict(steps))
+
+
+def _mapped(
+    datasets: Sequence[PoseDataset],
+    wanted: Schema,
+    paths: Sequence[str | Path],
+    *,
+    pad: bool,
+) -> tuple[tuple[PoseDataset, ...], dict[str, Ledger]]:
+    mapped, steps = [], {}
+    for dataset in datasets:
+        if not pad:
+            _refuse_gaps(dataset.schema, wanted, paths)
+        result, ledger = ops.map_schema(dataset, wanted)
+        mapped.append(result)
+        if result is not dataset:
+            steps[f"map {dataset.schema.name} to {wanted.name}"] = ledger
+    return tuple(mapped), steps
+
+
+def _refuse_gaps(own: Schema, wanted: Schema, paths: Sequence[str | Path]) -> None:
+    missing = () if own.hash() == wanted.hash() else map_schemas(own, wanted).missing
+    if missing and len(missing) < wanted.num_keypoints:
+        raise SchemaError(
+            f"the schema {own.name} lacks {len(missing)} of the {wanted.num_keypoints} points of "
+            f"{wanted.name}",
+            path=", ".join(map(str, paths)),
+            expected="all of them, by name or by formula",
+            found=f"nothing for {', '.join(missing)}",
+            fix="leave them unlabelled, and counted, with --pad (pad=True), or choose a schema "
+            "that the source fills",
+        )
+
+
+def read_sources(
+    paths: Sequence[str | Path],
+    source_format: str | Sequence[str | None] | None,
     source_schema: str | Path | Schema | None,
     wanted: Schema | None,
     images: str | Path | None,
-) -> tuple[PoseDataset, ...]:
-    if source_schema is not None or wanted is None:
-        return read_all(source, format=source_format, schema=source_schema, images=images)
+    options: Mapping[str, Any],
+) -> tuple[tuple[PoseDataset, ...], Ledger]:
+    """Read what is to be mapped to `wanted`: as that schema if it can be, else as what it is.
+
+    Arguments and errors are those of `convert`; the account is that of `kptdata.read_files`.
+    """
+
+    def reader(path: Path, name: str | None) -> tuple[PoseDataset, ...]:
+        if source_schema is not None or wanted is None:
+            return read_all(path, format=name, schema=source_schema, images=images, **options)
+        try:
+            return read_all(path, format=name, schema=wanted, images=images, **options)
+        except SchemaError:
+            # The file's points are not the wanted schema's: read them as what they are, and map.
+            return read_all(path, format=name, images=images, **options)
+
+    return read_each(paths, one_for_each(source_format, len(paths)), reader)
+
+
+def write_parts(
+    parts: Mapping[str, tuple[Sequence[PoseDataset], Ledger]],
+    folder: str | Path,
+    steps: Mapping[str, Ledger],
+    *,
+    target_format: str,
+    suffix: str | None = None,
+    strict: bool = False,
+    **options: Any,
+) -> dict[str, Conversion]:
+    """Write each part as a file, or a folder, named after it.
+
+    Args:
+        parts: name -> datasets and the account of their choice, as `ops.split_all` gives them.
+        folder: where to; made if need be.
+        steps: what was done before.
+        target_format: of all parts.
+        suffix: ending of the files' names; by default what the format has.
+        strict: refuse any loss.
+        **options: for the writer.
+
+    Raises:
+        FileError: the folder cannot be made. On any error, what is new is taken away again.
+        KptDataError: what `write_all` raises.
+    """
+    folder = Path(folder)
+    module = FORMATS.load(target_format)
+    if suffix is None:
+        suffix = "" if getattr(module, "FOLDER", False) else next(iter(module.SUFFIXES), ".json")
+    made = not folder.exists()
     try:
-        return read_all(source, format=source_format, schema=wanted, images=images)
-    except SchemaError:
-        # The file's points are not the wanted schema's: read them as what they are, and map.
-        return read_all(source, format=source_format, images=images)
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        fix = "create the folder above it first" if not folder.parent.is_dir() else None
+        raise FileError(
+            f"cannot be made: {error.strerror or error}", path=folder, fix=fix
+        ) from None
+    written: dict[str, Conversion] = {}
+    fresh = {name: not (folder / f"{name}{suffix}").exists() for name in parts}
+    try:
+        for name, (datasets, ledger) in parts.items():
+            written[name] = write_steps(
+                datasets,
+                folder / f"{name}{suffix}",
+                dict(steps) | {f"split {name}": ledger},
+                target_format=target_format,
+                strict=strict,
+                **options,
+            )
+    except KptDataError:
+        for name in (name for name in written if fresh[name]):
+            _remove(folder / f"{name}{suffix}")
+        if made:
+            folder.rmdir()
+        raise
+    return written
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

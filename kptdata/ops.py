@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kptdata._columns import TEXT
 from kptdata._concat import concat
-from kptdata.dataset import PoseDataset, RawColumn
-from kptdata.errors import DatasetError, OptionError, SchemaError
+from kptdata._map_schema import map_schema
+from kptdata._merge import gather, merge
+from kptdata._query import Query
+from kptdata._split import split, split_all
+from kptdata.dataset import PoseDataset
+from kptdata.errors import DatasetError, OptionError
 from kptdata.ledger import Ledger
-from kptdata.schema import Schema, map_schemas
-from kptdata.visibility import Visibility
 
-__all__ = ["concat", "filter_instances", "map_schema", "select", "split", "with_boxes"]
+__all__ = [
+    "concat",
+    "filter_instances",
+    "filter_where",
+    "gather",
+    "map_schema",
+    "merge",
+    "select",
+    "split",
+    "split_all",
+    "with_boxes",
+    "without_empty_images",
+]
 
 
 def select(
@@ -94,138 +107,32 @@ def filter_instances(
     return dataset[alive], Ledger(len(dataset), skipped=skipped)
 
 
-def map_schema(dataset: PoseDataset, schema: Schema) -> tuple[PoseDataset, Ledger]:
-    """Express the keypoints in another schema, by name.
+def filter_where(
+    dataset: PoseDataset, expression: str, *, others: Sequence[PoseDataset] = ()
+) -> tuple[PoseDataset, Ledger]:
+    """Keep the instances for which an expression over columns holds.
 
-    Points go over by canonical name, by alias, then by the target's formulas; see
-    `kptdata.map_schemas`. A derived point is as visible as the least visible of its parents and
-    scores as the lowest of them. Targets that nothing fills are unlabelled.
-
-    Returns:
-        The dataset in `schema`, and an account: instances that lost a labelled point are
-        ``repaired``; the notes count, per keypoint, the points lost and derived.
-
-    Raises:
-        SchemaError: the schemas have no point in common.
-    """
-    if schema.hash() == dataset.schema.hash():
-        return dataset, Ledger(len(dataset))
-    plan = map_schemas(dataset.schema, schema)
-    if not plan.exact and not plan.derived:
-        raise SchemaError(
-            f"no keypoint of {schema.name!r} can be had from {dataset.schema.name!r}",
-            fix="choose a schema of the same kind of body; see kpt schema list",
-        )
-    xy, visibility = plan.apply(dataset.xy, dataset.visibility)
-    columns: dict[str, Any] = {"schema": schema, "xy": xy, "visibility": visibility}
-    if dataset.given_xy is not None:
-        columns["given_xy"] = plan.take(dataset.given_xy, np.nan, axis=-2)
-    if dataset.keypoint_score is not None:
-        columns["keypoint_score"] = plan.lowest(dataset.keypoint_score)
-    if dataset.xyz is not None:
-        columns["xyz"] = plan.combine(dataset.xyz)
-    columns["extras"], columns["numbers"], dropped = _without_point_columns(dataset)
-
-    unused = [dataset.schema.index(name) for name in plan.unused]
-    labelled = dataset.labelled
-    notes = {f"lost {dataset.schema.names[k]}": int(labelled[:, k].sum()) for k in unused}
-    for name, parents in plan.derived:
-        count = int((visibility[:, schema.index(name)] != Visibility.UNLABELLED).sum())
-        notes[f"derived {name} from {' + '.join(parents)}"] = count
-    losers = dataset.ids[labelled[:, unused].any(axis=1)].tolist()
-    ledger = Ledger(len(dataset), repaired={"lost labelled points": losers}, notes=notes | dropped)
-    mapped = dataset.replace(**columns).noted(f"map_schema {dataset.schema.name} to {schema.name}")
-    return mapped, ledger
-
-
-def _without_point_columns(
-    dataset: PoseDataset,
-) -> tuple[dict[str, RawColumn], dict[str, NDArray[Any]], dict[str, int]]:
-    """Drop raw texts and counts that speak of the old keypoints: on writing, raw text would win."""
-
-    def speaks_of_points(key: str) -> bool:
-        return key in {"keypoints", "num_keypoints"} or key.startswith("keypoints:")
-
-    dropped = {
-        f"dropped raw {key}": int(raw.present.sum())
-        for key, raw in dataset.extras.items()
-        if speaks_of_points(key)
-    }
-    extras = {key: raw for key, raw in dataset.extras.items() if not speaks_of_points(key)}
-    numbers = {key: v for key, v in dataset.numbers.items() if not speaks_of_points(key)}
-    return extras, numbers, dropped
-
-
-def split(
-    dataset: PoseDataset,
-    parts: Mapping[str, float],
-    *,
-    seed: int,
-    by: str | None = None,
-) -> dict[str, tuple[PoseDataset, Ledger]]:
-    """Divide the images at random, instances of one image (or one group) staying together.
+    ``area > 1024 and num_labelled >= 5 and category == 'person' and labelled('nose')``: see
+    docs/expressions.md. A comparison with a value that is not stated is false.
 
     Args:
-        dataset: what to divide.
-        parts: name -> share, positive, adding up to 1: ``{"train": 0.8, "val": 0.2}``.
-        seed: the same seed gives the same division.
-        by: column whose equal values stay together: ``sequence``, ``camera`` (of the images),
-            ``track``, ``category`` (of the instances). By default each image is its own group.
+        dataset: what to filter.
+        expression: parsed, never run; parts joined by ``and`` are rules of their own.
+        others: datasets of the same file: a keypoint or column that only they have is missing
+            here, and not unknown.
 
     Returns:
-        Name -> the part (its images and instances) and its account.
+        The instances that pass, and an account: those left out under the first part that they
+        fail; the notes count the instances for which a column that is asked is not stated.
 
     Raises:
-        OptionError: shares do not add up to 1, or no such column.
-        DatasetError: images of one group and instances of another cannot be told apart.
+        OptionError: the expression makes no sense; the message says where.
+        UnknownNameError: no such column, keypoint or function; near names are listed.
     """
-    shares = np.array(list(parts.values()), dtype=float)
-    if not len(shares) or (shares <= 0).any() or abs(shares.sum() - 1) > 1e-9:
-        raise OptionError(f"parts: expected positive shares that add up to 1, got {dict(parts)}")
-    groups = _image_groups(dataset, by)
-    count = int(groups.max()) + 1 if len(groups) else 0
-    shuffled = np.random.default_rng(seed).permutation(count)
-    edges = np.round(np.cumsum(shares) * count).astype(int)
-    part_of_group = np.empty(count, dtype=int)
-    part_of_group[shuffled] = np.searchsorted(edges, np.arange(count), side="right")
-    part_of_image = part_of_group[groups]
-    out = {}
-    for place, name in enumerate(parts):
-        mine = np.flatnonzero(part_of_image == place)
-        part = dataset.with_images(mine).noted(f"split {name} (seed {seed}, by {by or 'image'})")
-        other = ~np.isin(dataset.image, mine)
-        out[name] = (part, _left_out(dataset, other, "in another part"))
-    return out
-
-
-def _image_groups(dataset: PoseDataset, by: str | None) -> NDArray[np.intp]:
-    """(M,) group number of each image."""
-    if by is None:
-        return np.arange(len(dataset.images))
-    if by in {"sequence", "frame", "camera", "width", "height", "file_name"}:
-        values = dataset.images.column(by) if by in {"sequence", "frame", "camera"} else None
-        values = getattr(dataset.images, by) if values is None else values
-        return np.unique(values.astype(object).astype(str), return_inverse=True)[1]
-    if by in {"track", "category", "id"}:
-        return _connected(dataset, dataset.column(by))
-    raise OptionError(
-        f"by: expected a column of images (sequence, camera, file_name) or of instances "
-        f"(track, category), got {by!r}"
-    )
-
-
-def _connected(dataset: PoseDataset, values: NDArray[Any]) -> NDArray[np.intp]:
-    """Images that share a value, directly or through others, form one group."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    listed = dataset.image >= 0
-    images = len(dataset.images)
-    codes = np.unique(values[listed].astype(TEXT), return_inverse=True)[1] + images
-    size = images + int(codes.max(initial=images - 1)) - images + 1
-    edges = coo_array((np.ones(len(codes)), (dataset.image[listed], codes)), shape=(size, size))
-    labels = connected_components(edges, directed=False)[1][:images]
-    return np.unique(labels, return_inverse=True)[1]
+    rules, notes = Query(expression).rules(dataset, others)
+    kept, ledger = filter_instances(dataset, rules)
+    account = Ledger(ledger.total, skipped=ledger.skipped, notes=notes)
+    return kept.noted(f"filter_where {expression}"), account
 
 
 def with_boxes(
@@ -270,3 +177,28 @@ def _extent(xy: NDArray[np.float64], margin: float, min_side: float) -> NDArray[
     high = np.max(xy, axis=1, where=~np.isnan(xy), initial=-np.inf)
     side = np.maximum((high - low) * (1 + 2 * margin), min_side)
     return np.concatenate([(low + high - side) / 2, side], axis=1)
+
+
+def without_empty_images(
+    datasets: Sequence[PoseDataset],
+) -> tuple[tuple[PoseDataset, ...], int]:
+    """Leave out the images on which no dataset has an instance.
+
+    Args:
+        datasets: over one table of images, such as the skeletons of one file, or over tables of
+            their own.
+
+    Returns:
+        The datasets with the other images, and how many images went. Instances whose image is not
+        listed stay.
+    """
+    used: dict[int, NDArray[np.bool_]] = {}
+    for dataset in datasets:
+        mine = used.setdefault(id(dataset.images), np.zeros(len(dataset.images), bool))
+        mine[dataset.image[dataset.image >= 0]] = True
+    found = []
+    for dataset in datasets:
+        mine = used[id(dataset.images)]
+        place = np.append(np.cumsum(mine) - 1, -1)
+        found.append(dataset.replace(images=dataset.images[mine], image=place[dataset.image]))
+    return tuple(found), sum(int(np.count_nonzero(~mine)) for mine in used.values())

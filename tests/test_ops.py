@@ -10,8 +10,10 @@ from kptdata import (
     DatasetError,
     ImageTable,
     OptionError,
+    RawColumn,
     Schema,
     SchemaError,
+    UnknownNameError,
     Visibility,
     load_schema,
     ops,
@@ -94,8 +96,6 @@ class TestMapSchema:
         assert ledger.repaired["lost labelled points"] == tuple(losers.tolist())
 
     def test_raw_text_of_points_does_not_survive(self):
-        from kptdata import RawColumn
-
         raw = {"keypoints": RawColumn([b"[1]", None]), "note": RawColumn([b"1", None])}
         ds = crowd(2, schema="mpii").replace(extras=raw, numbers={"num_keypoints": [3, 4]})
 
@@ -229,8 +229,81 @@ class TestSplit:
             ops.split(crowd(3), parts, seed=0)
 
     def test_unknown_column(self):
-        with pytest.raises(OptionError, match="got 'colour'"):
-            ops.split(crowd(3), {"a": 1.0}, seed=0, by="colour")
+        for way in ("by", "stratify"):
+            with pytest.raises(
+                UnknownNameError, match="unknown column 'trakc': did you mean track"
+            ):
+                ops.split(crowd(3), {"a": 1.0}, seed=0, **{way: "trakc"})
+
+    def test_what_has_no_value_is_a_group_of_its_own(self):
+        images = ImageTable.of([f"{i}.png" for i in range(20)], sequence=["v"] * 4 + [""] * 16)
+        ds = crowd(60).replace(images=images)
+
+        parts = ops.split(ds, {"a": 0.5, "b": 0.5}, seed=3, by="sequence")
+
+        sizes = sorted(len(part.images) for part, _ in parts.values())
+        assert sum(sizes) == 20
+        assert sizes[0] >= 8
+        together = [set(part.images.id.tolist()) & {1, 2, 3, 4} for part, _ in parts.values()]
+        assert sorted(map(len, together)) == [0, 4]
+
+    def test_an_instance_without_a_listed_image_is_in_no_part(self):
+        ds = crowd(6).replace(image=[0, 0, 0, 1, 1, -1])
+        parts = ops.split(ds, {"a": 0.5, "b": 0.5}, seed=0)
+
+        for part, ledger in parts.values():
+            assert ledger.skipped["image not listed"] == (6,)
+            accounted(ledger, ds, part)
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_each_part_gets_its_share_of_every_value(self, seed):
+        # 100 images with 3 people each; the rare class is in 10 of the images only.
+        rare = np.arange(300) // 3 % 10 == 0
+        ds = crowd(300).replace(category=np.where(rare, 2, 1), categories={1: "person", 2: "dog"})
+        parts = ops.split(ds, {"a": 0.7, "b": 0.2, "c": 0.1}, seed=seed, stratify="category")
+
+        assert [len(part.images) for part, _ in parts.values()] == [70, 20, 10]
+        dogs = [int((part.category == 2).sum()) for part, _ in parts.values()]
+        assert dogs == [21, 6, 3]
+        again = ops.split(ds, {"a": 0.7, "b": 0.2, "c": 0.1}, seed=seed, stratify="category")
+        assert all(parts[name][0] == again[name][0] for name in parts)
+
+    def test_seed_decides_who_is_in_a_stratum(self):
+        ds = crowd(60).replace(category=np.ones(60, int), categories={1: "person"})
+        halves = {"a": 0.5, "b": 0.5}
+        found = [ops.split(ds, halves, seed=s, stratify="category")["a"][0] for s in (1, 2)]
+        assert found[0] != found[1]
+
+    def test_strata_of_groups(self):
+        # 20 videos of 5 images each; at night in 4 of them.
+        videos = [f"v{i // 5}" for i in range(100)]
+        light = RawColumn([b'"night"' if i // 5 % 5 == 0 else b'"day"' for i in range(100)])
+        images = ImageTable.of(
+            [f"{i}.png" for i in range(100)], sequence=videos, extras={"light": light}
+        )
+        ds = crowd(300).replace(images=images)
+
+        parts = ops.split(ds, {"a": 0.5, "b": 0.5}, seed=1, by="sequence", stratify="light")
+
+        (a, _), (b, _) = parts.values()
+        assert not set(a.images.sequence.tolist()) & set(b.images.sequence.tolist())
+        nights = [list(part.images.extras["light"]).count(b'"night"') for part in (a, b)]
+        assert nights == [10, 10]
+        assert len(a.images) == len(b.images) == 50
+
+    def test_too_many_values_are_no_strata(self):
+        with pytest.raises(OptionError, match="at most 1000 values, got 1200"):
+            ops.split(crowd(1200), {"a": 1.0}, seed=0, stratify="id")
+
+    def test_skeletons_of_a_file_are_divided_alike(self):
+        a, b = crowd(30), crowd(30, schema="mpii")
+        parts = ops.split_all([a, b], {"a": 0.5, "b": 0.5}, seed=0)
+
+        for (one, other), ledger in parts.values():
+            assert one.images.file_name.tolist() == other.images.file_name.tolist()
+            assert ledger.total == 60
+        with pytest.raises(DatasetError, match="different images"):
+            ops.split_all([a, crowd(3)], {"a": 1.0}, seed=0)
 
 
 class TestWithBoxes:

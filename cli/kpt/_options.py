@@ -1,9 +1,10 @@
-"""What several commands share: locations such as ``mpii:train.mat``, printing of accounts."""
+"""What several commands share: locations such as ``mpii:train.mat``, options, accounts."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,16 @@ import click
 if TYPE_CHECKING:
     from kptdata import Ledger
 
-__all__ = ["Location", "echo_json", "echo_ledger", "parse_location", "write_json"]
+__all__ = [
+    "Location",
+    "check_report",
+    "echo_json",
+    "echo_ledger",
+    "parse_location",
+    "parse_settings",
+    "parse_target",
+    "write_json",
+]
 
 
 class Location(NamedTuple):
@@ -30,6 +40,54 @@ def parse_location(text: str, named: str | None = None) -> Location:
     if colon and prefix in FORMATS and not Path(text).exists():
         return Location(Path(rest), named or prefix)
     return Location(Path(text), named)
+
+
+def parse_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` texts, values as in TOML or plain words.
+
+    Raises:
+        OptionError: there is no ``=``.
+    """
+    import tomllib
+
+    from kptdata import OptionError
+
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise OptionError(f"{name}: expected KEY=VALUE, got {setting!r}")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    return found
+
+
+def parse_target(text: str, named: str | None = None) -> Location:
+    """Do as `parse_location` for what is written: ``-`` is stdout."""
+    target = parse_location(text, named)
+    stdout = target.path == Path("-")
+    return target._replace(path=Path("/dev/stdout")) if stdout else target
+
+
+def check_report(report: Path | None, *places: Path) -> None:
+    """Refuse, before anything is written, a place where the account cannot or must not go.
+
+    Args:
+        report: where the account goes, if anywhere.
+        places: what is read and written.
+    """
+    from kptdata import FileError
+
+    if report is None:
+        return
+    if not report.parent.is_dir():
+        raise FileError("no such folder", path=report.parent, fix="create it, or move --report")
+    if report.is_dir():
+        raise FileError("is a folder", path=report, fix="let --report name a file in it")
+    if report.resolve() in {place.resolve() for place in places}:
+        raise FileError("is SRC or DST", path=report, fix="let --report name a file of its own")
 
 
 def echo_json(value: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kptdata._plugins import Table
 from kptdata.dataset import PoseDataset
-from kptdata.errors import DatasetError, FileError, FormatError
+from kptdata.errors import DatasetError, FileError, FormatError, UnknownNameError
 from kptdata.formats._catalogue import FormatFacts, facts_of
 from kptdata.formats._trivia import without_trivia
 from kptdata.formats.base import Sniff, WriteReport, require_file
@@ -118,7 +118,7 @@ def read(
     Raises:
         FileError: the file cannot be read.
         FormatError: it is not in the format; several skeletons are in it (use `read_all`).
-        UnknownNameError: no such format or schema.
+        UnknownNameError: no such format, schema or option.
     """
     found = read_all(path, format=format, schema=schema, images=images, **options)
     if len(found) != 1:
@@ -142,7 +142,9 @@ def read_all(
     **options: Any,
 ) -> tuple[PoseDataset, ...]:
     """Read a file into one dataset per skeleton; arguments and errors as for `read`."""
-    module = FORMATS.load(format or sniff(path))
+    name = format or sniff(path)
+    module = FORMATS.load(name)
+    _check_options(f"option of the reader of {name}", options, facts_of(name, module).read_options)
     chosen = schema if schema is None or isinstance(schema, Schema) else load_schema(schema)
     folder = None if images is None else Path(images)
     if folder is not None and not folder.is_dir():
@@ -202,13 +204,21 @@ def write_all(
         FormatError: something would be lost under `strict`; the suffix does not tell the format.
         FileError: the file cannot be written.
         DatasetError: there is nothing to write, or the format cannot hold such a dataset at all.
+        UnknownNameError: no such format or option.
     """
     if not datasets:
         raise DatasetError("write: no dataset given")
     name = format or format_of(path)
+    _check_options(f"option of the writer of {name}", options, FORMATS.load(name).OPTIONS)
     seen = tuple(without_trivia(dataset, name, FORMATS) for dataset in datasets)
     report: WriteReport = FORMATS.load(name).write_all(seen, Path(path), strict=strict, **options)
     return report
+
+
+def _check_options(kind: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    for option in given:
+        if option not in known:
+            raise UnknownNameError(kind, option, known)
 
 
 def format_of(path: str | Path) -> str:

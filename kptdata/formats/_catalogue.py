@@ -20,6 +20,7 @@ class FormatFacts:
         name: what it is called by, as in ``coco:train.json``.
         title: what it is.
         suffixes: endings of file names that tell this format when writing.
+        folder: whether it is a folder of files.
         reads: whether it can be read.
         writes: whether it can be written.
         read_options: what its reader takes beside schema and images.
@@ -30,6 +31,7 @@ class FormatFacts:
     name: str
     title: str
     suffixes: tuple[str, ...]
+    folder: bool
     reads: bool
     writes: bool
     read_options: tuple[str, ...]
@@ -50,6 +52,7 @@ def facts_of(name: str, module: ModuleType) -> FormatFacts:
         name=name,
         title=module.TITLE,
         suffixes=tuple(module.SUFFIXES),
+        folder=getattr(module, "FOLDER", False),
         reads=reads,
         writes=writes,
         read_options=tuple(option for option in taken if option not in _OF_ALL_READERS),

@@ -3,7 +3,7 @@
 A format is one module with
 
 * ``TITLE``, ``SUFFIXES``, ``LOSSES`` (loss -> sentence: what the format cannot hold), ``OPTIONS``
-  (names of the writer's own keyword options),
+  (names of the writer's own keyword options), and ``FOLDER = True`` if it writes a folder,
 * ``sniff(path) -> Sniff``,
 * ``read_all(path, *, schema=None, images=None, **options) -> tuple[PoseDataset, ...]``,
 * ``write_all(datasets, path, *, strict=False, **options) -> WriteReport``.

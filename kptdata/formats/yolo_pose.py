@@ -33,20 +33,21 @@ from kptdata.formats._yolo_write import (
 from kptdata.formats.base import Sniff, WriteReport, read_head, refuse_losses
 from kptdata.schema import Schema
 
-__all__ = ["LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write_all"]
+__all__ = ["FOLDER", "LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write_all"]
 
 TITLE = "Ultralytics YOLO-pose"
 SUFFIXES = (".yaml", ".yml")
+FOLDER = True
 OPTIONS = ("dims", "outside", "pad", "predictions")
 LOSSES: Mapping[str, str] = {
     **TREE_LOSSES,
-    "xy": "coordinates of points outside the image (--outside says what becomes of them)",
+    "xy": "coordinates of points outside the image (--set outside=... says what becomes of them)",
     "visibility": "states of points: absent ones become unlabelled, ones labelled without a word "
-    "on occlusion visible, ones outside the image unlabelled (--outside); with two "
+    "on occlusion visible, ones outside the image unlabelled (--set outside=...); with two "
     "numbers a point only is or is not there",
-    "keypoint_score": "scores of keypoints (--predictions writes them)",
-    "score": "scores of instances (--predictions writes them)",
-    "track": "tracks (--predictions writes them)",
+    "keypoint_score": "scores of keypoints (--set predictions=true writes them)",
+    "score": "scores of instances (--set predictions=true writes them)",
+    "track": "tracks (--set predictions=true writes them)",
     "bbox": "boxes that are not finite, or whose centre is left of or above the image",
     "flip_idx": "mirror pairs of skeletons that differ in them: the trainer will not mirror",
 }

@@ -39,7 +39,7 @@ def command(names: tuple[str, ...], matrix: bool, as_json: bool) -> None:
 
 
 def _files(fact: FormatFacts) -> str:
-    return " ".join(fact.suffixes) or "named with --to"
+    return " ".join([*fact.suffixes, *["(a folder)"] * fact.folder]) or "named with --to"
 
 
 def _print_list(facts: list[FormatFacts]) -> None:
