@@ -60,10 +60,11 @@ from kptdata.formats.base import (
 )
 from kptdata.schema import Schema
 
-__all__ = ["LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write_all"]
+__all__ = ["FOLDER", "LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write_all"]
 
 TITLE = "OpenPose JSON"
 SUFFIXES = ()  # .json is COCO ground truth; this must be asked for
+FOLDER = True
 OPTIONS: tuple[str, ...] = ()
 LOSSES: Mapping[str, str] = {
     **TREE_LOSSES,
