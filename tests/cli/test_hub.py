@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 from cli_files import document, person
+from contracts.test_formats import SETTINGS, Setting
+from format_plants import PLANTS, plain
 
 import kptdata as kd
 from kptdata.formats import FORMATS
@@ -383,17 +385,11 @@ class TestSplit:
 @pytest.mark.parametrize("name", FORMATS)
 def test_losses_of_every_format_are_printed_reported_and_refused(kpt, fails, name, tmp_path):
     """What few formats can hold, from a file that can: tracks, videos and sources of boxes."""
-    from format_plants import PLANTS, plain
-
-    module = FORMATS.load(name)
-    schema = "mpii" if name.startswith("mpii") else "coco"
+    module, setting = FORMATS.load(name), SETTINGS.get(name, Setting())
+    schema = setting.schema
     ds = PLANTS["videos"](PLANTS["source of boxes"](PLANTS["track"](plain(schema))))
-    source = tmp_path / "source.json"
+    source, target = tmp_path / "source.json", tmp_path / setting.file
     kd.write(ds, source, format="coco")
-    target = (
-        tmp_path
-        / f"result{'' if getattr(module, 'FOLDER', False) else (*module.SUFFIXES, '.json')[0]}"
-    )
     report = tmp_path / "report.json"
 
     words = ("convert", source, f"{name}:{target}", "--report", report, "--json")
