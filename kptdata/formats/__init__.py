@@ -47,6 +47,7 @@ FORMATS: Table[ModuleType] = Table(
         "openpose": "kptdata.formats.openpose",
         "sleap": "kptdata.formats.sleap",
         "csv": "kptdata.formats.wide_csv",
+        "deeplabcut": "kptdata.formats.deeplabcut",
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""

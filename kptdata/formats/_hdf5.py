@@ -19,7 +19,9 @@ __all__ = [
     "SIGNATURE",
     "Contents",
     "as_json",
+    "check_dataset",
     "from_json",
+    "h5py_of",
     "hdf5_bytes",
     "names_in",
     "opened_hdf5",
@@ -42,7 +44,8 @@ class Contents(NamedTuple):
     attributes: dict[str, NDArray[Any]]
 
 
-def _h5py() -> Any:
+def h5py_of() -> Any:
+    """Return the library. Raises `MissingDependencyError`."""
     try:
         import h5py
     except ImportError:
@@ -56,7 +59,7 @@ def names_in(path: Path) -> set[str]:
     Raises:
         MissingDependencyError: h5py is not installed.
     """
-    h5py = _h5py()
+    h5py = h5py_of()
     try:
         with h5py.File(path, "r") as file:
             return set(file)
@@ -73,7 +76,7 @@ def read_hdf5(path: Path) -> Contents:
         FormatError: it is damaged, or holds something other than numbers and text.
     """
     with opened_hdf5(path) as (file, limit):
-        return _contents(_h5py(), file, path, limit)
+        return _contents(h5py_of(), file, path, limit)
 
 
 @contextmanager
@@ -87,7 +90,7 @@ def opened_hdf5(path: Path) -> Iterator[tuple[Any, int]]:
         MissingDependencyError: h5py is not installed.
         FileError: the file is missing, empty, damaged or cannot be opened.
     """
-    h5py = _h5py()
+    h5py = h5py_of()
     path = require_file(path)
     limit = max(_LEAST_LIMIT, _MOST_PACKED * path.stat().st_size)
     try:
@@ -107,6 +110,37 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+def check_dataset(item: Any, name: str, path: Path, limit: int) -> None:
+    """Refuse a dataset that is not there to be read, or larger than its file can make it.
+
+    Args:
+        item: the dataset.
+        name: of it, for messages.
+        path: of the file.
+        limit: bytes that it can have at most.
+
+    Raises:
+        FormatError: it has an impossible size, or is compressed in a way that h5py cannot undo.
+    """
+    size = math.prod(item.shape or ()) * item.dtype.itemsize
+    if item.shape is None or size > limit:
+        raise FormatError(
+            "a dataset of an impossible size", path=path, place=name, found=str(item.shape)
+        )
+    made = item.id.get_create_plist()
+    for number in range(made.get_nfilters()):
+        code, _, _, title = made.get_filter(number)
+        if not h5py_of().h5z.filter_avail(code):
+            raise FormatError(
+                "compressed in a way that h5py cannot undo",
+                path=path,
+                place=name,
+                expected="no compression, or gzip, lzf, szip",
+                found=title.decode(errors="replace") or f"filter {code}",
+                fix="write the file again without that compression",
+            )
+
+
 def _contents(h5py: Any, file: Any, path: Path, limit: int) -> Contents:
     arrays: dict[str, NDArray[Any]] = {}
 
@@ -114,11 +148,7 @@ def _contents(h5py: Any, file: Any, path: Path, limit: int) -> Contents:
         if isinstance(name, bytes):  # how h5py gives names that are no text
             raise FormatError("a name that is not UTF-8", path=path, found=repr(name)[1:])
         if isinstance(item, h5py.Dataset):
-            size = math.prod(item.shape or ()) * item.dtype.itemsize
-            if item.shape is None or size > limit:
-                raise FormatError(
-                    "a dataset of an impossible size", path=path, place=name, found=str(item.shape)
-                )
+            check_dataset(item, name, path, limit)
             arrays[name] = _array(h5py, item, item[()], path, name)
 
     file.visititems(visit)
@@ -162,7 +192,7 @@ def hdf5_bytes(contents: Contents) -> bytes:
     Raises:
         MissingDependencyError: h5py is not installed.
     """
-    h5py = _h5py()
+    h5py = h5py_of()
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for name, array in contents.arrays.items():

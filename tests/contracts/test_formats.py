@@ -62,6 +62,7 @@ SETTINGS = {
     "openpose": Setting("poses", "body25", folder=True),
     "sleap": Setting("data.slp"),
     "csv": Setting("data.csv"),
+    "deeplabcut": Setting("data.csv"),
 }
 NAMES = [name for name in FORMATS if find_spec(FORMATS[name].partition(":")[0])]
 
