@@ -10,7 +10,7 @@ from typing import Any
 from kptdata import ops
 from kptdata.dataset import PoseDataset
 from kptdata.errors import FileError, FormatError, OptionError
-from kptdata.formats import FORMATS, read_all
+from kptdata.formats import FORMATS, load_format, read_all
 from kptdata.ledger import Ledger
 from kptdata.schema import Schema
 
@@ -63,7 +63,7 @@ def find_files(
 
 def _in_folder(folder: Path, name: str | None) -> tuple[tuple[Path, ...], int]:
     names = list(FORMATS) if name is None else [name]
-    modules = [FORMATS.load(each) for each in names]
+    modules = [load_format(each) for each in names]
 
     def claimed(path: Path) -> bool:
         return any(module.sniff(path).confidence > 0 for module in modules)

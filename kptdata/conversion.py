@@ -12,7 +12,7 @@ from kptdata import ops
 from kptdata._sources import find_files, one_for_each, read_each
 from kptdata.dataset import PoseDataset
 from kptdata.errors import FileError, KptDataError, SchemaError
-from kptdata.formats import FORMATS, WriteReport, read_all, sniff, write_all
+from kptdata.formats import DIALECTS, WriteReport, load_format, read_all, sniff, write_all
 from kptdata.formats import format_of as name_of_format
 from kptdata.formats.base import refuse_losses
 from kptdata.ledger import Ledger
@@ -99,7 +99,7 @@ def convert(
     if wanted is not None:
         datasets, mappings = _mapped(datasets, wanted, paths, pad=pad)
         steps |= mappings
-    if pad and "pad" in getattr(FORMATS.load(name), "OPTIONS", ()):
+    if pad and "pad" in getattr(load_format(name), "OPTIONS", ()):
         options["pad"] = True
     return write_steps(datasets, target, steps, target_format=name, strict=strict, **options)
 
@@ -191,11 +191,13 @@ def read_sources(
     def reader(path: Path, name: str | None) -> tuple[PoseDataset, ...]:
         if source_schema is not None or wanted is None:
             return read_all(path, format=name, schema=source_schema, images=images, **options)
+        # A file whose points are not the wanted schema's is read as what it is, and mapped; a
+        # dialect knows what that is.
+        first, second = (None, wanted) if name in DIALECTS else (wanted, None)
         try:
-            return read_all(path, format=name, schema=wanted, images=images, **options)
+            return read_all(path, format=name, schema=first, images=images, **options)
         except SchemaError:
-            # The file's points are not the wanted schema's: read them as what they are, and map.
-            return read_all(path, format=name, images=images, **options)
+            return read_all(path, format=name, schema=second, images=images, **options)
 
     return read_each(paths, one_for_each(source_format, len(paths)), reader)
 
@@ -226,7 +228,7 @@ def write_parts(
         KptDataError: what `write_all` raises.
     """
     folder = Path(folder)
-    module = FORMATS.load(target_format)
+    module = load_format(target_format)
     if suffix is None:
         suffix = "" if getattr(module, "FOLDER", False) else next(iter(module.SUFFIXES), ".json")
     made = not folder.exists()

@@ -34,10 +34,10 @@ class Location(NamedTuple):
 
 def parse_location(text: str, named: str | None = None) -> Location:
     """Split ``format:path``; a format given by an option wins over the prefix."""
-    from kptdata.formats import FORMATS
+    from kptdata.formats import DIALECTS, FORMATS
 
     prefix, colon, rest = text.partition(":")
-    if colon and prefix in FORMATS and not Path(text).exists():
+    if colon and (prefix in FORMATS or prefix in DIALECTS) and not Path(text).exists():
         return Location(Path(rest), named or prefix)
     return Location(Path(text), named)
 

@@ -13,17 +13,20 @@ from kptdata._plugins import Table
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, FileError, FormatError, UnknownNameError
 from kptdata.formats._catalogue import FormatFacts, facts_of
+from kptdata.formats._coco_dialects import DIALECTS
 from kptdata.formats._trivia import without_trivia
 from kptdata.formats.base import Sniff, WriteReport, require_file
 from kptdata.schema import Schema, load_schema
 
 __all__ = [
+    "DIALECTS",
     "FORMATS",
     "FormatFacts",
     "Sniff",
     "WriteReport",
     "catalogue",
     "format_of",
+    "load_format",
     "read",
     "read_all",
     "sniff",
@@ -53,9 +56,28 @@ FORMATS: Table[ModuleType] = Table(
 """Name -> module; more through the entry-point group ``kptdata.formats``."""
 
 
-def catalogue() -> tuple[FormatFacts, ...]:
-    """Return what each format of the table says about itself: names, files, options, losses."""
-    return tuple(facts_of(name, FORMATS.load(name)) for name in FORMATS)
+def catalogue(*, dialects: bool = False) -> tuple[FormatFacts, ...]:
+    """Return what each format of the table says about itself: names, files, options, losses.
+
+    Args:
+        dialects: tell of the dialects of COCO instead.
+    """
+    return tuple(facts_of(name, load_format(name)) for name in (DIALECTS if dialects else FORMATS))
+
+
+def load_format(name: str) -> Any:
+    """Return what reads and writes a format: its module, or a dialect of COCO in its place.
+
+    Raises:
+        UnknownNameError: no format and no dialect is called so; near names are listed.
+    """
+    if name in DIALECTS:
+        from kptdata.formats.coco_dialects import DialectFormat
+
+        return DialectFormat(DIALECTS[name])
+    if name not in FORMATS and not {".", ":"} & set(name):
+        raise UnknownNameError("format", name, (*FORMATS, *DIALECTS))
+    return FORMATS.load(name)
 
 
 def sniff(path: str | Path) -> str:
@@ -144,7 +166,7 @@ def read_all(
 ) -> tuple[PoseDataset, ...]:
     """Read a file into one dataset per skeleton; arguments and errors as for `read`."""
     name = format or sniff(path)
-    module = FORMATS.load(name)
+    module = load_format(name)
     _check_options(f"option of the reader of {name}", options, facts_of(name, module).read_options)
     chosen = schema if schema is None or isinstance(schema, Schema) else load_schema(schema)
     folder = None if images is None else Path(images)
@@ -210,9 +232,12 @@ def write_all(
     if not datasets:
         raise DatasetError("write: no dataset given")
     name = format or format_of(path)
-    _check_options(f"option of the writer of {name}", options, FORMATS.load(name).OPTIONS)
-    seen = tuple(without_trivia(dataset, name, FORMATS) for dataset in datasets)
-    report: WriteReport = FORMATS.load(name).write_all(seen, Path(path), strict=strict, **options)
+    module = load_format(name)
+    _check_options(f"option of the writer of {name}", options, module.OPTIONS)
+    # A dialect's notes lie beside those of COCO.
+    others = [n for n in (*FORMATS, *DIALECTS) if name not in DIALECTS or n != "coco"]
+    seen = tuple(without_trivia(dataset, name, others) for dataset in datasets)
+    report: WriteReport = module.write_all(seen, Path(path), strict=strict, **options)
     return report
 
 

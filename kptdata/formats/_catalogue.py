@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import ModuleType
+from typing import Any
 
 __all__ = ["FormatFacts", "facts_of"]
 
@@ -44,8 +45,8 @@ class FormatFacts:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in facts.items()}
 
 
-def facts_of(name: str, module: ModuleType) -> FormatFacts:
-    """Return what a format's module says about itself."""
+def facts_of(name: str, module: ModuleType | Any) -> FormatFacts:
+    """Return what a format's module, or a dialect in its place, says about itself."""
     reads, writes = hasattr(module, "read_all"), hasattr(module, "write_all")
     taken = inspect.signature(module.read_all).parameters if reads else ()
     return FormatFacts(

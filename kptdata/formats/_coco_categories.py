@@ -149,7 +149,11 @@ def chosen(
 
 
 def category_texts(
-    text: bytes | None, schemas: Mapping[int, tuple[Schema, str, Sequence[str]]]
+    text: bytes | None,
+    schemas: Mapping[int, tuple[Schema, str, Sequence[str]]],
+    *,
+    supercategory: str | None = None,
+    first_link: int = 1,
 ) -> bytes:
     """Make ``categories`` anew: id -> schema, name and the keypoint names to write.
 
@@ -161,10 +165,10 @@ def category_texts(
         schema, name, names = schemas[number]
         kept = old.get(number, {})
         entry = dict(kept) if kept.get("name") == name else {"id": number, "name": name}
-        entry.setdefault("supercategory", name)
+        entry.setdefault("supercategory", supercategory or name)
         entry["keypoints"] = list(names)
-        # The field counts points from 1 here.
-        links = [[int(a) + 1, int(b) + 1] for a, b in schema.link_indices]
-        entry["skeleton"] = [pair for pair in links if max(pair) <= len(names)]
+        links = [pair for pair in schema.link_indices.tolist() if max(pair) < len(names)]
+        # COCO counts points from 1 here, some of its dialects from 0.
+        entry["skeleton"] = [[a + first_link, b + first_link] for a, b in links]
         entries.append(entry)
     return json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()

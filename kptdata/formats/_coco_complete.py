@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,34 @@ from kptdata.errors import OptionError
 from kptdata.formats._coco_points import parts_of
 from kptdata.formats._coco_read import BOXES
 
-__all__ = ["AREAS", "Completion", "check_area", "with_counts"]
+__all__ = ["AREAS", "COCO", "Completion", "Habits", "check_area", "with_counts"]
 
 AREAS = ("box053", "box", "hull", "none")
 """Rules for the area of an instance that has none."""
 
 _VALID = {"face_valid": 2, "lefthand_valid": 3, "righthand_valid": 4, "foot_valid": 1}
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How files of one kind are written, where they differ from COCO's.
+
+    Attributes:
+        format: name of the format, for the report.
+        category: name and supercategory of a category that is made up; None: after the schema.
+        first_link: number of the first point in ``skeleton``.
+        without: keys that are not made up.
+        counted: how many points ``num_keypoints`` counts; None: all, or those of the body.
+    """
+
+    format: str = "coco"
+    category: tuple[str, str] | None = None
+    first_link: int = 1
+    without: Collection[str] = ()
+    counted: int | None = None
+
+
+COCO = Habits()
 
 
 def check_area(area: str) -> None:
@@ -38,6 +62,7 @@ class Completion:
         keep_empty: keep people with neither points nor a box.
         next_id: first annotation id to give.
         next_category: category id to give.
+        habits: of the file.
     """
 
     def __init__(
@@ -48,20 +73,20 @@ class Completion:
         keep_empty: bool,
         next_id: int = 1,
         next_category: int = 1,
+        habits: Habits = COCO,
     ) -> None:
         self.lost: Counter[str] = Counter()
         self.invented: Counter[str] = Counter()
-        self._area = area
+        self._area = "none" if "area" in habits.without else area
+        self._habits = habits
         dataset = self._without_empty(dataset, keep_empty=keep_empty)
         dataset = self._with_ids(dataset, next_id)
         dataset = self._with_categories(dataset, next_category)
         dataset = self._with_boxes(dataset)
         dataset = self._with_areas(dataset)
-        crowd = dataset.column("iscrowd").copy()
-        self.invented["iscrowd"] += int((crowd < 0).sum())
-        crowd[crowd < 0] = 0
-        self.dataset = with_counts(dataset.replace(iscrowd=crowd), self.invented)
-        self.dataset = _with_parts(self.dataset, self.invented)
+        dataset = self._with_crowds(dataset)
+        dataset = with_counts(dataset, self.invented, habits)
+        self.dataset = _with_parts(dataset, self.invented)
 
     def _without_empty(self, dataset: PoseDataset, *, keep_empty: bool) -> PoseDataset:
         unboxed = ~np.isfinite(dataset.column("bbox")).all(axis=1)
@@ -95,7 +120,8 @@ class Completion:
         names = dict(dataset.categories)
         if gone.any() or not names:
             own = next(iter(names), number)
-            names.setdefault(own, _category_name(dataset))
+            given = self._habits.category
+            names.setdefault(own, given[0] if given else _category_name(dataset))
             self.invented["category_id"] += int(gone.sum())
             category[gone] = own
         for other in np.unique(category).tolist():
@@ -105,7 +131,7 @@ class Completion:
     def _with_boxes(self, dataset: PoseDataset) -> PoseDataset:
         boxes = dataset.column("bbox").copy()
         gone = ~np.isfinite(boxes).all(axis=1)
-        if not gone.any():
+        if "bbox" in self._habits.without or not gone.any():
             return dataset
         self.invented["bbox"] += int(gone.sum())
         some = gone & dataset.labelled.any(axis=1)
@@ -126,11 +152,22 @@ class Completion:
             areas[gone] = 0.53 * box if self._area == "box053" else box
         return dataset.replace(area=areas)
 
+    def _with_crowds(self, dataset: PoseDataset) -> PoseDataset:
+        crowd = dataset.column("iscrowd").copy()
+        gone = crowd < 0
+        if "iscrowd" in self._habits.without or not gone.any():
+            return dataset
+        self.invented["iscrowd"] += int(gone.sum())
+        crowd[gone] = 0
+        return dataset.replace(iscrowd=crowd)
 
-def with_counts(dataset: PoseDataset, invented: Counter[str]) -> PoseDataset:
+
+def with_counts(dataset: PoseDataset, invented: Counter[str], habits: Habits = COCO) -> PoseDataset:
     """Give ``num_keypoints`` where there is none: the labelled points, of the body only."""
+    if "num_keypoints" in habits.without:
+        return dataset
     parts = parts_of(dataset.schema)
-    body = slice(0, parts[0].stop) if parts else slice(None)
+    body = slice(0, parts[0].stop if parts else habits.counted)
     texts = dataset.extras.get("num_keypoints", RawColumn.absent(len(dataset)))
     counts = np.count_nonzero(dataset.labelled[:, body], axis=1).tolist()
     invented["num_keypoints"] += int((~texts.present).sum())

@@ -63,6 +63,10 @@ class Fields:
 
         self._getters[key] = getter
 
+    def values(self, key: str, rows: NDArray[np.intp]) -> list[Any]:
+        """Return what these rows hold under a key, UNSET where they do not have it."""
+        return self._getters[key](rows)
+
     def chunks(self, rows: NDArray[np.intp]) -> Iterator[bytes]:
         """Yield the JSON objects of these rows with commas between them, a chunk at a time."""
         encoder = msgspec.json.Encoder()

@@ -122,15 +122,29 @@ def _unknown_category(
 # Schemas
 
 
-def readings(groups: Sequence[Group], schema: Schema | None, path: Path) -> list[Reading]:
+def readings(
+    groups: Sequence[Group], schema: Schema | None, path: Path, *, misnamed: Sequence[str] = ()
+) -> list[Reading]:
     """Say how each group is read: as `schema` if its points are that, else as what it names.
+
+    Args:
+        groups: of one file.
+        schema: what was asked for.
+        path: the file, for messages.
+        misnamed: names that are known to be wrong in files of this kind; those that have them are
+            read as `schema` all the same.
 
     Raises:
         SchemaError: a group names no points and no schema is given; what is given fits no group.
     """
     if schema is None:
         return [_own_reading(group, path) for group in groups]
-    fits = [_fitting_layout(group, schema, alone=len(groups) == 1) for group in groups]
+    fits = [
+        whole(schema)
+        if misnamed and group.skeleton.names == tuple(misnamed)
+        else _fitting_layout(group, schema, alone=len(groups) == 1)
+        for group in groups
+    ]
     if not any(fits):
         raise _misfit(groups[0], schema, path)
     return [

@@ -15,7 +15,20 @@ from numpy.typing import NDArray
 
 from kptdata._columns import MISSING_INT, TEXT, is_missing
 
-__all__ = ["Box", "Column", "Flag", "Identifier", "Integer", "Kind", "Number", "Size", "Text"]
+__all__ = [
+    "Box",
+    "Column",
+    "Flag",
+    "Grid",
+    "Identifier",
+    "Integer",
+    "Kind",
+    "Number",
+    "Size",
+    "Text",
+    "Truth",
+    "Vector",
+]
 
 EXACT = 2.0**53
 """From here on, neighbouring whole numbers are one float64."""
@@ -98,32 +111,77 @@ class Number:
         return ~np.isfinite(column)
 
 
-class _Boxes(_Array):
+class _Vectors(_Array):
     def add(self, start: int, values: Sequence[Any]) -> list[int]:
+        size = self.values.shape[1]
         odd = []
-        if set(map(type, values)) != {list} or set(map(len, values)) != {4}:
-            odd = [i for i, v in enumerate(values) if v is not UNSET and len(v) != 4]
-        self._store(start, _without(values, odd), [np.nan] * 4)
+        if set(map(type, values)) != {list} or set(map(len, values)) != {size}:
+            odd = [i for i, v in enumerate(values) if v is not UNSET and len(v) != size]
+        self._store(start, _without(values, odd), [np.nan] * size)
         stored = self.values[start : start + len(values)]
         with np.errstate(invalid="ignore"):
             coarse = (np.abs(stored) >= EXACT).any(axis=1)
         return sorted({*odd, *_positions(coarse)})
 
 
-class Box:
-    """Four finite numbers, x, y, width, height: float64 (4,), missing NaN."""
+class Vector:
+    """So many finite numbers: float64 (size,), missing NaN."""
 
     type: Any = list[float]
     quick = False
 
+    def __init__(self, size: int) -> None:
+        self._size = size
+
     def column(self, count: int) -> Column:
-        return _Boxes(np.full((count, 4), np.nan))
+        return _Vectors(np.full((count, self._size), np.nan))
 
     def salvage(self, value: Any) -> Any:  # noqa: ARG002 - the kind's contract
         return UNSET
 
     def absent(self, column: NDArray[Any]) -> NDArray[np.bool_]:
         return ~np.isfinite(column).all(axis=1)
+
+
+class Box(Vector):
+    """Four finite numbers, x, y, width, height: float64 (4,), missing NaN."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+
+
+class _Grids(_Array):
+    def add(self, start: int, values: Sequence[Any]) -> list[int]:
+        height, width = self.values.shape[1:]
+        odd = [
+            i
+            for i, v in enumerate(values)
+            if v is not UNSET and (len(v) != height or {width} != set(map(len, v)))
+        ]
+        self._store(start, _without(values, odd), np.full((height, width), np.nan))
+        stored = self.values[start : start + len(values)]
+        with np.errstate(invalid="ignore"):
+            coarse = (np.abs(stored) >= EXACT).any(axis=(1, 2))
+        return sorted({*odd, *_positions(coarse)})
+
+
+class Grid:
+    """Lists of finite numbers, all of one length: float64 (height, width), missing NaN."""
+
+    type: Any = list[list[float]]
+    quick = False
+
+    def __init__(self, height: int, width: int) -> None:
+        self._shape = (height, width)
+
+    def column(self, count: int) -> Column:
+        return _Grids(np.full((count, *self._shape), np.nan))
+
+    def salvage(self, value: Any) -> Any:  # noqa: ARG002 - the kind's contract
+        return UNSET
+
+    def absent(self, column: NDArray[Any]) -> NDArray[np.bool_]:
+        return ~np.isfinite(column).all(axis=(1, 2))
 
 
 class _Integers(_Array):
@@ -170,6 +228,28 @@ class Flag:
 
     def salvage(self, value: Any) -> Any:
         return int(value) if isinstance(value, bool) else _whole(value)
+
+    def absent(self, column: NDArray[Any]) -> NDArray[np.bool_]:
+        return (column != 0) & (column != 1)
+
+
+class _Truths(_Array):
+    def add(self, start: int, values: Sequence[Any]) -> list[int]:
+        self._store(start, values, -1)
+        return []
+
+
+class Truth:
+    """``true`` or ``false``: int8, missing -1."""
+
+    type: Any = bool
+    quick = False
+
+    def column(self, count: int) -> Column:
+        return _Truths(np.full(count, -1, np.int8))
+
+    def salvage(self, value: Any) -> Any:  # noqa: ARG002 - the kind's contract
+        return UNSET
 
     def absent(self, column: NDArray[Any]) -> NDArray[np.bool_]:
         return (column != 0) & (column != 1)

@@ -30,10 +30,12 @@ __all__ = [
     "PointArrays",
     "Points",
     "agreeing_points",
+    "equal_points",
     "is_stated",
     "layout_to_write",
     "parts_of",
     "point_lists",
+    "points_of_texts",
     "whole",
 ]
 
@@ -288,11 +290,8 @@ def agreeing_points(
     valid = np.zeros(len(dataset), bool)
     rows = np.flatnonzero(texts.present)
     own = slice(part.start, part.stop)
-    arrays = PointArrays(len(rows), part.length)
-    kind = Points(Part(part.key, 0, part.length), arrays, scored=scored)
-    try:
-        read_column([texts[row] for row in rows.tolist()], kind)
-    except BadValueError:
+    arrays = points_of_texts([texts[row] for row in rows.tolist()], part, scored=scored)
+    if arrays is None:
         return valid
     same = arrays.visibility == dataset.visibility[rows, own]
     pairs = [
@@ -301,12 +300,24 @@ def agreeing_points(
         (arrays.score, dataset.keypoint_score),
     ]
     for read, held in pairs:
-        same &= _equal(read, None if held is None else held[rows, own], same.shape)
+        same &= equal_points(read, None if held is None else held[rows, own], same.shape)
     valid[rows] = same.all(axis=1)
     return valid
 
 
-def _equal(
+def points_of_texts(
+    texts: Sequence[bytes], part: Part, *, scored: bool = False
+) -> PointArrays | None:
+    """Read kept lists of a part's points; None if one of them is no such list."""
+    arrays = PointArrays(len(texts), part.length)
+    try:
+        read_column(texts, Points(Part(part.key, 0, part.length), arrays, scored=scored))
+    except BadValueError:
+        return None
+    return arrays
+
+
+def equal_points(
     a: NDArray[np.float64] | None, b: NDArray[np.float64] | None, shape: tuple[int, ...]
 ) -> NDArray[np.bool_]:
     """Compare per point; NaN equals NaN, and an array that is not there."""

@@ -25,7 +25,14 @@ from kptdata.errors import FormatError
 from kptdata.formats._coco_kinds import Column, Kind
 from kptdata.formats._json import duplicate_key, is_plain_key, loads_or_none
 
-__all__ = ["BadValueError", "RowTable", "read_column", "read_rows", "refuse_duplicates"]
+__all__ = [
+    "BadValueError",
+    "RowTable",
+    "read_column",
+    "read_rows",
+    "read_values",
+    "refuse_duplicates",
+]
 
 _CHUNK = 1000
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -130,10 +137,20 @@ def place_of(row: int, text: bytes, label: str) -> str:
 
 def read_column(texts: Sequence[bytes], kind: Kind) -> NDArray[Any]:
     """Read one value per row as `read_rows` does. Raises `BadValueError`."""
+    return read_values(texts, kind)[0]
+
+
+def read_values(texts: Sequence[bytes], kind: Kind) -> tuple[NDArray[Any], list[int]]:
+    """Read one value per row; also return the rows whose text is not canonical.
+
+    Raises:
+        BadValueError: nothing can be made of a value.
+    """
     column = kind.column(len(texts))
-    values, _ = _decode_each([Raw(text) for text in texts], kind)
-    column.add(0, values)
-    return column.finish()[0]
+    values, odd = _decode_each([Raw(text) for text in texts], kind)
+    kept = {*odd, *column.add(0, values)}
+    found, more = column.finish()
+    return found, sorted({*kept, *more})
 
 
 class _Reader:

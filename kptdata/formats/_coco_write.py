@@ -15,7 +15,14 @@ from kptdata._columns import is_missing
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError
 from kptdata.formats._coco_categories import category_texts, skeletons
-from kptdata.formats._coco_complete import AREAS, Completion, check_area, with_counts
+from kptdata.formats._coco_complete import (
+    AREAS,
+    COCO,
+    Completion,
+    Habits,
+    check_area,
+    with_counts,
+)
 from kptdata.formats._coco_fields import Fields, Getter, interleaved
 from kptdata.formats._coco_images import Images, link_of, lost_links
 from kptdata.formats._coco_kinds import Box
@@ -31,7 +38,14 @@ from kptdata.formats.base import WriteReport, atomic_write, refuse_losses
 from kptdata.schema import Schema
 from kptdata.visibility import Visibility, is_labelled
 
-__all__ = ["AREAS", "LOSSES", "annotation_fields", "joined_rows", "write_ground_truth"]
+__all__ = [
+    "AREAS",
+    "LOSSES",
+    "annotation_fields",
+    "joined_rows",
+    "was_mapped",
+    "write_ground_truth",
+]
 
 LOSSES: Mapping[str, str] = {
     "visibility_absent": "absent points become unlabelled (v = 0)",
@@ -70,20 +84,43 @@ def write_ground_truth(
     complete: bool | None,
     area: str,
     keep_empty: bool,
+    habits: Habits = COCO,
+    lost: Counter[str] | None = None,
+    meaning: Mapping[str, str] = LOSSES,
 ) -> WriteReport:
-    """Write datasets; see `kptdata.formats.coco.write_all`."""
+    """Write datasets; see `kptdata.formats.coco.write_all`.
+
+    Args:
+        datasets: what to write.
+        path: where to.
+        strict: refuse any loss.
+        complete: give what is missing.
+        area: rule for areas that are given.
+        keep_empty: also write people with neither points nor a box.
+        habits: of the dialect, if it is one.
+        lost: what preparing them for the dialect has lost already.
+        meaning: loss -> sentence.
+    """
     check_area(area)
     if complete is None:
         complete = any(LAYOUT not in dataset.meta for dataset in datasets)
-    lost, invented = Counter[str](), Counter[str]()
-    ready = _prepared(datasets, lost, invented, complete=complete, area=area, keep_empty=keep_empty)
+    lost, invented = Counter(lost or {}), Counter[str]()
+    ready = _prepared(
+        datasets,
+        lost,
+        invented,
+        complete=complete,
+        area=area,
+        keep_empty=keep_empty,
+        habits=habits,
+    )
     images = Images([dataset.images for dataset in ready])
     lost += images.lost
     tables = [annotation_fields(dataset, lost) for dataset in ready]
-    header = _header(ready, lost, invented)
-    refuse_losses(path, lost, LOSSES, strict=strict)
+    header = _header(ready, lost, invented, habits)
+    refuse_losses(path, lost, meaning, strict=strict)
     atomic_write(path, _text(header, images, tables, ready))
-    return WriteReport(path, "coco", sum(map(len, ready)), lost, invented, LOSSES)
+    return WriteReport(path, habits.format, sum(map(len, ready)), lost, invented, meaning)
 
 
 def _prepared(
@@ -94,6 +131,7 @@ def _prepared(
     complete: bool,
     area: str,
     keep_empty: bool,
+    habits: Habits,
 ) -> list[PoseDataset]:
     """Give each dataset what it lacks."""
     ready: list[PoseDataset] = []
@@ -107,20 +145,21 @@ def _prepared(
                 keep_empty=keep_empty,
                 next_id=max((int(i.max(initial=0)) for i in ids), default=0) + 1,
                 next_category=max(used, default=0) + 1,
+                habits=habits,
             )
             lost += done.lost
             invented += done.invented
             used += done.dataset.categories
             ready.append(done.dataset)
-        elif _was_mapped(dataset):
+        elif was_mapped(dataset):
             # The counts of the old points were dropped with them.
-            ready.append(with_counts(dataset, invented))
+            ready.append(with_counts(dataset, invented, habits))
         else:
             ready.append(dataset)
     return ready
 
 
-def _was_mapped(dataset: PoseDataset) -> bool:
+def was_mapped(dataset: PoseDataset) -> bool:
     """Tell whether the points are no longer those of the file that the dataset was read from."""
     if LAYOUT not in dataset.meta:
         return False
@@ -236,7 +275,7 @@ def _not_finite(column: NDArray[np.float64] | None) -> int:
 
 
 def _header(
-    datasets: Sequence[PoseDataset], lost: Counter[str], invented: Counter[str]
+    datasets: Sequence[PoseDataset], lost: Counter[str], invented: Counter[str], habits: Habits
 ) -> dict[str, bytes]:
     """Return the file-level texts, categories among them."""
     header: dict[str, bytes] = {}
@@ -248,14 +287,19 @@ def _header(
     if any(LAYOUT not in dataset.meta or not _categories_hold(dataset) for dataset in datasets):
         made = _new_categories(datasets)
         invented["categories"] += len(made)
-        header["categories"] = category_texts(header.get("categories"), made)
+        header["categories"] = category_texts(
+            header.get("categories"),
+            made,
+            supercategory=habits.category[1] if habits.category else None,
+            first_link=habits.first_link,
+        )
     first = [key for key in ("info", "licenses", "categories") if key in header]
     return {key: header[key] for key in [*first, *(k for k in header if k not in first)]}
 
 
 def _categories_hold(dataset: PoseDataset) -> bool:
     """Tell whether the text of ``categories`` still describes a dataset read with it."""
-    if _was_mapped(dataset):
+    if was_mapped(dataset):
         return False
     known = {
         i: n for s in skeletons(dataset.meta.get("categories")) for i, n in s.categories.items()

@@ -3,23 +3,20 @@
 Every key of the file is kept and written back. A value goes to a typed column if it is canonical
 there (a number, four numbers, 0 or 1); otherwise its text stays in ``extras`` and is written back
 as long as the column still says what the text says. Coordinates are pixels of the project's frame,
-as COCO's are; nothing is shifted. docs/formats/coco.md says how each key is read.
+as COCO's are; nothing is shifted. docs/formats/coco.md says how each key is read. What was
+read in a dialect (`kptdata.formats.coco_dialects`) keeps the keys of that dialect.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from kptdata.dataset import PoseDataset
-from kptdata.formats._coco_file import load_file, refuse_duplicate_keys
-from kptdata.formats._coco_groups import groups_of, readings
-from kptdata.formats._coco_read import LAYOUT, image_rows, read_annotations, read_images
-from kptdata.formats._coco_rows import refuse_duplicates
+from kptdata.formats._coco_truth import read_ground_truth
 from kptdata.formats._coco_write import AREAS, LOSSES, write_ground_truth
+from kptdata.formats._dialect_data import with_own_keys
 from kptdata.formats.base import Sniff, WriteReport, read_head
 from kptdata.schema import Schema
 
@@ -78,36 +75,7 @@ def read_all(
         FormatError: it is not in the format; the message names the annotation.
         SchemaError: the points are not named and no schema is given, or `schema` does not fit.
     """
-    path = Path(path)
-    file = load_file(path)
-    groups = groups_of(file.annotations, file.others.get("categories"), category, path)
-    planned = readings(groups, schema, path)
-    table, marks = read_images(file.images, path)
-    parts: list[dict[str, Any]] = []
-    for group, reading in zip(groups, planned, strict=True):
-        rows, columns = read_annotations(group.rows, reading, path)
-        marks += rows.marks
-        columns |= {"image": image_rows(table, rows), "images": table, "extras": rows.raw}
-        columns |= {"order": group.places, "categories": group.skeleton.categories}
-        parts.append(columns)
-    if category is None:
-        refuse_duplicate_keys(file, marks, path)
-    else:  # the other annotations were not read
-        refuse_duplicates(groups[0].rows, path)
-    keys, others = list(file.keys), file.others
-    del file, groups, group  # the text of the whole file, before the columns are checked
-    return tuple(
-        PoseDataset(
-            **columns,
-            meta=others | {LAYOUT: _layout(keys, columns["schema"])},
-            provenance=(f"read {path} as coco",),
-        )
-        for columns in parts
-    )
-
-
-def _layout(keys: Sequence[str], schema: Schema) -> bytes:
-    return json.dumps({"keys": keys, "schema": schema.hash()}).encode()
+    return read_ground_truth(Path(path), schema=schema, category=category)
 
 
 def write_all(
@@ -138,6 +106,13 @@ def write_all(
         FileError: the file cannot be written.
         DatasetError: two datasets have different images under one id.
     """
+    datasets, lost = with_own_keys(datasets)
     return write_ground_truth(
-        datasets, Path(path), strict=strict, complete=complete, area=area, keep_empty=keep_empty
+        datasets,
+        Path(path),
+        strict=strict,
+        complete=complete,
+        area=area,
+        keep_empty=keep_empty,
+        lost=lost,
     )

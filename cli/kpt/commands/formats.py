@@ -13,17 +13,20 @@ if TYPE_CHECKING:
 @click.command("formats")
 @click.argument("names", nargs=-1, metavar="[FORMAT]...")
 @click.option("--matrix", is_flag=True, help="Also read, write and keys of losses, format by row.")
+@click.option("--dialects", is_flag=True, help="The dialects of COCO, given by name, instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
-def command(names: tuple[str, ...], matrix: bool, as_json: bool) -> None:
+def command(names: tuple[str, ...], matrix: bool, dialects: bool, as_json: bool) -> None:
     """List the formats: what reads, what writes, and what each one cannot hold.
 
-    With a FORMAT, its options and its losses in words.
+    With a FORMAT, its options and its losses in words. The dialects of COCO (crowdpose,
+    posetrack18, ...) are formats as well, given by name; of each, its schema and what to know.
     """
     import kptdata as kd
     from kpt._options import echo_json
 
-    facts = kd.formats.catalogue()
-    known = {fact.name: fact for fact in facts}
+    facts = kd.formats.catalogue(dialects=dialects)
+    more = kd.formats.catalogue(dialects=True) if names else ()
+    known = {fact.name: fact for fact in (*facts, *more)}
     for name in names:
         if name not in known:
             raise kd.UnknownNameError("format", name, known)
@@ -62,9 +65,15 @@ def _print_matrix(facts: list[FormatFacts]) -> None:
 def _print_each(facts: list[FormatFacts]) -> None:
     from rich.console import Console
 
+    from kptdata.formats import DIALECTS
+
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for fact in facts:
         console.print(f"{fact.name}: {fact.title}")
+        if fact.name in DIALECTS:
+            dialect = DIALECTS[fact.name]
+            console.print(f"  a dialect of COCO with the points of {dialect.schema}")
+            console.print(f"  {dialect.facts}")
         console.print(f"  DST ends in: {_files(fact)}")
         for way, options in (("reader", fact.read_options), ("writer", fact.write_options)):
             if options:
