@@ -8,6 +8,7 @@ import shutil
 
 import cli_page
 import click
+import dialects_page
 import formats_page
 import pytest
 from cli_page import context_of
@@ -148,6 +149,11 @@ def test_page_of_what_formats_hold_is_what_the_formats_say():
     page = formats_page.PAGE.read_text("utf-8")
 
     assert page == formats_page.renewed(page), "run: python tests/formats_page.py"
+
+
+def test_page_of_dialects_is_what_they_say():
+    page = dialects_page.PAGE.read_text("utf-8")
+    assert page == dialects_page.renewed(page), "run: python tests/dialects_page.py"
 
 
 def test_every_rule_of_check_is_on_its_page():

@@ -83,7 +83,7 @@ _WRITING = (
         "--area",
         type=click.Choice(["box053", "box", "hull", "none"]),
         help="How to make up the area that COCO evaluation needs, where the source has none; "
-        "box053 if not given.",
+        "box053 if not given, in a dialect of COCO what its own files have.",
     ),
     click.option(
         "--keep-empty", is_flag=True, help="Also write people with neither points nor box (COCO)."

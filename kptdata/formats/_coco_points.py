@@ -271,7 +271,7 @@ def point_lists(
         xy = np.where(np.isfinite(xy), xy, 0.0)
         third = _scores(dataset, rows, own, states) if scored else _STATED_V[states]
         triples = np.concatenate([xy, third[..., None]], axis=-1)
-        return list(whole_numbers(triples.reshape(len(rows), -1)))
+        return list(whole_numbers(triples.reshape(len(rows), 3 * part.length)))
 
     return getter
 

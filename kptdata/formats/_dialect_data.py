@@ -26,8 +26,9 @@ def dialect_of(dataset: PoseDataset) -> Dialect | None:
 
 
 def is_own(dataset: PoseDataset, dialect: Dialect) -> bool:
-    """Tell whether the keypoints are those that files of a dialect hold."""
-    if dialect_of(dataset) is dialect and not was_mapped(dataset):
+    """Tell whether the keypoints, if there are any, are those that files of a dialect hold."""
+    read_so = dialect_of(dataset) is dialect and not was_mapped(dataset)
+    if read_so or not dataset.schema.num_keypoints:
         return True
     known = (load_schema(name) for name in (dialect.schema, *dialect.also))
     return any(dataset.schema.names == schema.names for schema in known)

@@ -122,7 +122,7 @@ class DialectFormat:
         """
         own = self.dialect
         for dataset in datasets:
-            if dataset.schema.num_keypoints and not is_own(dataset, own):
+            if not is_own(dataset, own):
                 raise DatasetError(
                     f"write: files of {own.name} hold the keypoints of {own.schema}, and these are "
                     f"of {dataset.schema.name}; map them (kptdata.ops.map_schema, --schema "

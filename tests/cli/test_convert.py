@@ -221,3 +221,65 @@ def test_to_stdout(coco_file, tmp_path):
     assert json.loads(done.stdout) == json.loads(coco_file.read_text())
     assert "3 instances as coco" in done.stderr.decode()
     assert names_in(tmp_path) == ["people.json"]
+
+
+# Dialects of COCO
+
+
+def crowd_file(path):
+    """Write one person of CrowdPose, without an area."""
+    points = [n for k in range(14) for n in (10 + k, 20 + k, 2 - k % 3)]
+    person = {"id": 1, "image_id": 7, "category_id": 1, "iscrowd": 0, "bbox": [1, 2, 30, 40],
+              "keypoints": points, "num_keypoints": 8}  # fmt: skip
+    image = {"id": 7, "file_name": "7.jpg", "width": 64, "height": 48, "crowdIndex": 0.75}
+    category = {"id": 1, "name": "person", "keypoints": [], "skeleton": []}
+    content = {"images": [image], "annotations": [person], "categories": [category]}
+    path.write_text(json.dumps(content))
+    return content
+
+
+@pytest.mark.parametrize("way", ["options", "prefixes"])
+def test_a_dialect_is_given_where_a_format_is(way, kpt, tmp_path):
+    source, target = tmp_path / "a.json", tmp_path / "b.json"
+    content = crowd_file(source)
+    named = {
+        "options": (source, target, "--from", "crowdpose", "--to", "crowdpose"),
+        "prefixes": (f"crowdpose:{source}", f"crowdpose:{target}"),
+    }
+    status, out, err = kpt("convert", *named[way], "--strict")
+
+    assert (status, out, err) == (0, "", f"{target}: 1 instances as crowdpose\n")
+    assert json.loads(target.read_text()) == content
+
+
+def test_a_dialect_knows_what_to_map_from(kpt, tmp_path):
+    source, target = tmp_path / "a.json", tmp_path / "b.json"
+    crowd_file(source)
+    status, _, err = kpt("convert", source, target, "--from", "crowdpose", "--schema", "coco")
+
+    assert status == 0
+    assert "map crowdpose to coco" in err
+    (image,) = json.loads(target.read_text())["images"]
+    assert image["crowdIndex"] == 0.75
+
+
+def test_into_a_dialect_only_what_its_files_have_is_made_up(kpt, tmp_path):
+    assert kpt("synth", 2, "-o", tmp_path / "drawn", "--layout", "mpii").status == 0
+    source, target = tmp_path / "drawn" / "annotations.mat", tmp_path / "a.json"
+    into = (source, target, "--to", "crowdpose", "--schema", "crowdpose")
+
+    assert "area" not in kpt("convert", *into).err
+    people = json.loads(target.read_text())["annotations"]
+    assert {"area", "keypoints", "iscrowd"} & people[0].keys() == {"keypoints", "iscrowd"}
+    assert "invented" in kpt("convert", *into, "--area", "box").err
+    people = json.loads(target.read_text())["annotations"]
+    assert people[0]["area"] == people[0]["bbox"][2] * people[0]["bbox"][3]
+
+
+def test_a_dialect_takes_no_other_points(fails, tmp_path):
+    source, target = tmp_path / "a.json", tmp_path / "b.json"
+    crowd_file(source)
+
+    said = fails("convert", source, target, "--from", "crowdpose", "--to", "posetrack18")
+    assert "files of posetrack18 hold the keypoints of posetrack18" in said
+    assert not target.exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kptdata.formats import FORMATS, FormatFacts, catalogue
+from kptdata.formats import DIALECTS, FORMATS, FormatFacts, catalogue, load_format
 
 
 def test_every_format_is_listed_once(kpt):
@@ -54,3 +54,27 @@ def test_options_of_a_reader_leave_out_what_all_take():
     assert isinstance(facts["coco"], FormatFacts)
     assert facts["coco"].read_options == ("category",)
     assert facts["mpii"].read_options == ()
+
+
+def test_dialects_of_coco_are_listed_apart(kpt):
+    status, out, err = kpt("formats", "--dialects")
+
+    assert (status, err) == (0, "")
+    listed = [line.split() for line in out.splitlines()[1:-1] if line[0] != " "]
+    assert [(words[0], words[-1]) for words in listed] == [
+        (name, dialect.schema) for name, dialect in DIALECTS.items()
+    ]
+    rows = kpt("formats", "--dialects", "--json").data
+    assert [row["name"] for row in rows] == list(DIALECTS)
+
+
+@pytest.mark.parametrize("name", ["crowdpose", "300w"])
+def test_one_dialect_in_words(kpt, name):
+    status, out, _ = kpt("formats", name)
+
+    assert status == 0
+    assert out.startswith(f"{name}: {DIALECTS[name].title}\n")
+    assert f"  a dialect of COCO with the points of {DIALECTS[name].schema}\n" in out
+    assert DIALECTS[name].facts in out
+    for key, sentence in load_format(name).LOSSES.items():
+        assert f"    {key}: {sentence}\n" in out

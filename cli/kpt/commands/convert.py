@@ -20,7 +20,8 @@ def command(
     """Convert annotations from one format (and schema) to another.
 
     SRC is a file, a folder or a pattern such as 'labels/*.json', or several of them, optionally
-    with the format in front: mpii:train.mat coco:train.json. Text goes to stdout where DST is -, as
+    with the format in front: mpii:train.mat coco:train.json; the dialects of COCO (kpt formats
+    --dialects) are formats as well. Text goes to stdout where DST is -, as
     in coco:-. What DST cannot hold is counted and printed; with --strict any loss is an error.
     """
     import kptdata as kd

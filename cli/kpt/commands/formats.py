@@ -37,6 +37,8 @@ def command(names: tuple[str, ...], matrix: bool, dialects: bool, as_json: bool)
         _print_matrix(chosen)
     elif names:
         _print_each(chosen)
+    elif dialects:
+        _print_dialects(chosen)
     else:
         _print_list(chosen)
 
@@ -50,6 +52,16 @@ def _print_list(facts: list[FormatFacts]) -> None:
     for fact in facts:
         table.add_row(fact.name, fact.title, _files(fact))
     console.print(table)
+
+
+def _print_dialects(facts: list[FormatFacts]) -> None:
+    from kptdata.formats import DIALECTS
+
+    console, table = _table("dialect of COCO", "what it is", "schema")
+    for fact in facts:
+        table.add_row(fact.name, fact.title, DIALECTS[fact.name].schema)
+    console.print(table)
+    console.print("kpt formats DIALECT says what to know of it.")
 
 
 def _print_matrix(facts: list[FormatFacts]) -> None:
