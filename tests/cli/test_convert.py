@@ -255,7 +255,9 @@ def test_a_dialect_is_given_where_a_format_is(way, kpt, tmp_path):
 def test_a_dialect_knows_what_to_map_from(kpt, tmp_path):
     source, target = tmp_path / "a.json", tmp_path / "b.json"
     crowd_file(source)
-    status, _, err = kpt("convert", source, target, "--from", "crowdpose", "--schema", "coco")
+    status, _, err = kpt(
+        "convert", source, target, "--from", "crowdpose", "--schema", "coco", "--pad"
+    )
 
     assert status == 0
     assert "map crowdpose to coco" in err

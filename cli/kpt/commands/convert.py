@@ -21,8 +21,8 @@ def command(
 
     SRC is a file, a folder or a pattern such as 'labels/*.json', or several of them, optionally
     with the format in front: mpii:train.mat coco:train.json; the dialects of COCO (kpt formats
-    --dialects) are formats as well. Text goes to stdout where DST is -, as
-    in coco:-. What DST cannot hold is counted and printed; with --strict any loss is an error.
+    --dialects) are formats as well. Text goes to stdout where DST is -, as in coco:-. What DST
+    cannot hold is counted and printed; with --strict any loss is an error.
     """
     import kptdata as kd
     from kpt._options import check_report, parse_settings, parse_target
