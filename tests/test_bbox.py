@@ -59,7 +59,13 @@ def test_corners_of_a_turned_box_give_the_box_around_it(asarray):
 
 @pytest.mark.parametrize(
     ("scale", "ratio", "expected"),
-    [((30, 20), 0.75, (30, 40)), ((30, 80), 0.75, (60, 80)), ((30, 40), 0.75, (30, 40))],
+    [
+        ((30, 20), 0.75, (30, 40)),
+        ((30, 80), 0.75, (60, 80)),
+        ((30, 40), 0.75, (30, 40)),
+        ((30, 30), 0.75, (30, 40)),  # a square is too wide for 3 : 4, and too tall for 4 : 2
+        ((30, 30), 2.0, (60, 30)),
+    ],
 )
 def test_fix_aspect_ratio_enlarges_one_side(asarray, scale, ratio, expected):
     assert tuple(bbox.fix_aspect_ratio(asarray(np.array(scale, float)), ratio).tolist()) == expected

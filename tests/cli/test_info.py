@@ -59,6 +59,27 @@ def test_several_skeletons_give_a_list(kpt, tmp_path):
     assert [first["schema"]["keypoints"], second["schema"]["keypoints"]] == [17, 2]
 
 
+@pytest.mark.parametrize("name", ["[/b]", "[red]person", ":car:", "[link=x]", "{person}"])
+def test_names_of_files_and_data_are_no_markup(kpt, tmp_path, name):
+    """A bracket in a name must neither vanish nor break the printing."""
+    key = name.strip(":")
+    people = document(person(1, 7, 10, **{key: 1}))
+    people["categories"][0] |= {"name": name, "keypoints": [f"{name}{i}" for i in range(17)]}
+    folder = tmp_path / name.replace("/", "")
+    folder.mkdir()
+    path = folder / "people.json"
+    path.write_text(json.dumps(people))
+
+    status, _, err = kpt("info", path)
+
+    assert status == 0
+    for words in (str(path), f"category 1: {name}: 1", f"{name}16 ", f"as it is, {key}: 1"):
+        assert words in err
+    assert kpt("check", path).status == 0
+    target = folder / "again.json"
+    assert f"{target}: 1 instances" in kpt("convert", path, target).err
+
+
 def test_no_annotations_is_no_error(kpt, tmp_path):
     path = tmp_path / "none.json"
     path.write_text(json.dumps(document()))

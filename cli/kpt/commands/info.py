@@ -38,10 +38,12 @@ def command(
 def _print(summary: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    # Names in files are not ours: brackets and colons in them are no markup and no emoji.
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     schema, counts = summary["schema"], summary["counts"]
-    console.print(f"[bold]{summary['file']}[/]  {summary['format']}")
+    console.print(Text.assemble((summary["file"], "bold"), f"  {summary['format']}"))
     console.print(f"schema {schema['name']}, {schema['keypoints']} keypoints")
     for key, count in counts.items():
         console.print(f"  {key.replace('_', ' ')}: {count}")
@@ -64,7 +66,10 @@ def _print(summary: dict[str, Any]) -> None:
     for key, count in kept.items():
         console.print(f"  kept as it is, {key}: {count} instances")
     for key, value in summary["facts"].items():
-        console.print(f"  {key}: {value}")
+        words = (
+            ", ".join(f"{k} {n}" for k, n in value.items()) if isinstance(value, dict) else value
+        )
+        console.print(f"  {key}: {words}")
 
 
 def _print_visibility(console: Any, table: Any, visibility: dict[str, dict[str, int]]) -> None:
