@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kptdata._columns import is_missing
 from kptdata.dataset import PoseDataset
 from kptdata.errors import UnknownNameError
+from kptdata.paths import is_file
 
 __all__ = ["RULES", "Finding", "check"]
 
@@ -169,7 +170,7 @@ def _missing_file(dataset: PoseDataset, folder: Path | None) -> Iterable[Finding
     if folder is None:
         return
     names = [str(name) for name in dataset.images.file_name]
-    gone = tuple(name for name in names if not (folder / name).is_file())
+    gone = tuple(name for name in names if not is_file(folder / name))
     if gone:
         message = f"no such file in {folder}"
         yield Finding("image-missing", "error", message, gone, "image")

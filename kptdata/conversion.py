@@ -16,6 +16,7 @@ from kptdata.formats import DIALECTS, WriteReport, load_format, read_all, sniff,
 from kptdata.formats import format_of as name_of_format
 from kptdata.formats.base import refuse_losses
 from kptdata.ledger import Ledger
+from kptdata.paths import exists, is_dir
 from kptdata.schema import Schema, load_schema, map_schemas
 
 __all__ = [
@@ -231,11 +232,11 @@ def write_parts(
     module = load_format(target_format)
     if suffix is None:
         suffix = "" if getattr(module, "FOLDER", False) else next(iter(module.SUFFIXES), ".json")
-    made = not folder.exists()
+    made = not exists(folder)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        fix = "create the folder above it first" if not folder.parent.is_dir() else None
+        fix = "create the folder above it first" if not is_dir(folder.parent) else None
         raise FileError(
             f"cannot be made: {error.strerror or error}", path=folder, fix=fix
         ) from None

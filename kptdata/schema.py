@@ -16,6 +16,7 @@ from kptdata._schema_files import bundled_names, bundled_text, read_text, stem_o
 from kptdata._schema_mapping import SchemaMap, map_schemas
 from kptdata._schema_model import Keypoint, Link, Normaliser, Paper, Schema, parse_schema
 from kptdata.errors import SchemaError, UnknownNameError
+from kptdata.paths import is_file
 
 __all__ = [
     "ImportedSchema",
@@ -153,7 +154,7 @@ def fitting_schemas(num_keypoints: int) -> tuple[str, ...]:
 def _is_path(name_or_path: str | Path) -> bool:
     if isinstance(name_or_path, Path) or name_or_path.endswith(".toml") or "/" in name_or_path:
         return True
-    return stem_of(name_or_path) not in list_schemas() and Path(name_or_path).is_file()
+    return stem_of(name_or_path) not in list_schemas() and is_file(name_or_path)
 
 
 def _known_stem(name: str) -> str:

@@ -14,6 +14,7 @@ from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, FileError, OptionError
 from kptdata.ledger import Ledger
 from kptdata.ops import concat, filter_instances, map_schema, with_boxes
+from kptdata.paths import is_dir
 from kptdata.plugins import resolve
 from kptdata_models.data import usable_instances
 from kptdata_models.runfile import DataSpec, DataSpecs
@@ -89,7 +90,7 @@ def load_source(spec: DataSpec, place: str) -> Source:
         DatasetError: no instance can be used, or a dataset function returned something else.
     """
     images = Path(spec.images)
-    if not images.is_dir():
+    if not is_dir(images):
         raise FileError("no such folder", path=images, fix=f"set {place}.images")
     dataset = _read(spec, place)
     boxed = 0

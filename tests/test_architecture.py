@@ -18,7 +18,7 @@ PACKAGES = {"kptdata": ROOT / "kptdata", "kptdata_models": ROOT / "kptdata_model
 LAYERS = [
     ["kptdata_schemas"],
     ["kptdata.errors", "kptdata.ledger"],
-    ["kptdata._array", "kptdata._plugins", "kptdata.plugins"],
+    ["kptdata._array", "kptdata._plugins", "kptdata.plugins", "kptdata.paths"],
     ["kptdata.schema", "kptdata._schema_", "kptdata._formula", "kptdata.visibility",
      "kptdata.bbox", "kptdata.affine", "kptdata.keypoints"],
     ["kptdata.codecs", "kptdata.metrics"],

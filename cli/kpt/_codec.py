@@ -48,7 +48,9 @@ def codec_from(text: str, settings: Sequence[str] = ()) -> Any:
 
 
 def _is_file(text: str) -> bool:
-    return text.endswith(".toml") or Path(text).is_file()
+    from kptdata.paths import is_file
+
+    return text.endswith(".toml") or is_file(text)
 
 
 def _value(text: str) -> Any:

@@ -35,9 +35,10 @@ class Location(NamedTuple):
 def parse_location(text: str, named: str | None = None) -> Location:
     """Split ``format:path``; a format given by an option wins over the prefix."""
     from kptdata.formats import DIALECTS, FORMATS
+    from kptdata.paths import exists
 
     prefix, colon, rest = text.partition(":")
-    if colon and (prefix in FORMATS or prefix in DIALECTS) and not Path(text).exists():
+    if colon and (prefix in FORMATS or prefix in DIALECTS) and not exists(text):
         return Location(Path(rest), named or prefix)
     return Location(Path(text), named)
 
@@ -79,12 +80,13 @@ def check_report(report: Path | None, *places: Path) -> None:
         places: what is read and written.
     """
     from kptdata import FileError
+    from kptdata.paths import is_dir
 
     if report is None:
         return
-    if not report.parent.is_dir():
+    if not is_dir(report.parent):
         raise FileError("no such folder", path=report.parent, fix="create it, or move --report")
-    if report.is_dir():
+    if is_dir(report):
         raise FileError("is a folder", path=report, fix="let --report name a file in it")
     if report.resolve() in {place.resolve() for place in places}:
         raise FileError("is SRC or DST", path=report, fix="let --report name a file of its own")

@@ -16,6 +16,7 @@ from kptdata.formats._catalogue import FormatFacts, facts_of
 from kptdata.formats._coco_dialects import DIALECTS
 from kptdata.formats._trivia import without_trivia
 from kptdata.formats.base import Sniff, WriteReport, require_file
+from kptdata.paths import is_dir
 from kptdata.schema import Schema, load_schema
 
 __all__ = [
@@ -88,13 +89,13 @@ def sniff(path: str | Path) -> str:
         FormatError: no format claims it, or two claim it equally; all reasons are given.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not is_dir(path):
         require_file(path)
     verdicts = {name: FORMATS.load(name).sniff(path) for name in FORMATS}
     ranked = sorted(verdicts.items(), key=lambda item: -item[1].confidence)
     (best, verdict), others = ranked[0], ranked[1:]
     if verdict.confidence <= 0:
-        kind, fix = ("folder", "name a file in it, or") if path.is_dir() else ("file", "")
+        kind, fix = ("folder", "name a file in it, or") if is_dir(path) else ("file", "")
         raise FormatError(
             f"no known format claims this {kind}",
             path=path,
@@ -170,7 +171,7 @@ def read_all(
     _check_options(f"option of the reader of {name}", options, facts_of(name, module).read_options)
     chosen = schema if schema is None or isinstance(schema, Schema) else load_schema(schema)
     folder = None if images is None else Path(images)
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not is_dir(folder):
         raise FileError("no such folder of images", path=folder, fix="check --images")
     with _without_collection():
         datasets: tuple[PoseDataset, ...] = module.read_all(

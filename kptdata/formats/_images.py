@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kptdata.dataset import ImageTable, PoseDataset
 from kptdata.errors import FileError
+from kptdata.paths import is_file
 
 __all__ = ["sized", "upright_size"]
 
@@ -54,7 +55,7 @@ def _sizes(paths: Iterable[Path]) -> NDArray[np.int64]:
 def _size(path: Path) -> tuple[int, int]:
     from PIL import Image, UnidentifiedImageError
 
-    if not path.is_file():
+    if not is_file(path):
         return 0, 0
     try:
         with warnings.catch_warnings():

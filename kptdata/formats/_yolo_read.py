@@ -18,6 +18,7 @@ from kptdata.formats._inverse import is_long, product
 from kptdata.formats._named_points import Fit
 from kptdata.formats._yolo_card import KEYS, Card
 from kptdata.formats._yolo_tree import Item
+from kptdata.paths import is_file
 from kptdata.visibility import Visibility
 
 __all__ = ["CARD", "Lines", "datasets_of", "decode_boxes", "read_lines", "table_of"]
@@ -58,7 +59,7 @@ def read_lines(card: Card, items: list[Item]) -> Lines:
     lines = Lines(card.width)
     nothing = [0.0 if card.dims == 3 else -1.0] * (card.width - 5)
     for place, item in enumerate(items):
-        if not item.label.is_file() or not item.label.stat().st_size:
+        if not is_file(item.label) or not item.label.stat().st_size:
             continue  # an image without people
         for number, line in enumerate(_text(item).split(b"\n"), 1):
             tokens = line.split()

@@ -16,6 +16,7 @@ from kptdata.formats._json import decode
 from kptdata.formats._tree import safe_name
 from kptdata.formats._yolo_card import Card, inside
 from kptdata.formats.base import read_bytes
+from kptdata.paths import exists, is_file
 
 __all__ = ["LISTING", "Item", "items_of"]
 
@@ -114,7 +115,7 @@ def _listing(card: Card) -> list[_Listed]:
 
 def _exists(card: Card, entry: str, split: str) -> bool:
     places = inside(card, entry, split)
-    return any((card.root / p).exists() or (card.root / _labels_of(p)).exists() for p in places)
+    return any(exists(card.root / p) or exists(card.root / _labels_of(p)) for p in places)
 
 
 def _labels_of(folder: PurePosixPath) -> PurePosixPath:
@@ -131,10 +132,10 @@ def _of_entry(
     card: Card, split: str, entry: str, listed: list[_Listed], images: Path | None
 ) -> Iterator[Item]:
     places = inside(card, entry, split)
-    at = next((p for p in places if (card.root / p).exists()), None)
+    at = next((p for p in places if exists(card.root / p)), None)
     if at is None:
-        at = next((p for p in places if (card.root / _labels_of(p)).exists()), places[0])
-    if (card.root / at).is_file():
+        at = next((p for p in places if exists(card.root / _labels_of(p))), places[0])
+    if is_file(card.root / at):
         yield from _of_list(card, split, at)
     else:
         yield from _of_folder(card, split, at, listed, images)
@@ -147,11 +148,11 @@ def _of_list(card: Card, split: str, at: PurePosixPath) -> Iterator[Item]:
         if not line.strip():
             continue
         name = safe_name(line.strip().removeprefix("./"), path, f"line {number}")
-        beside = at.parent / name if (path.parent / name).exists() else name
+        beside = at.parent / name if exists(path.parent / name) else name
         label = card.root / _labels_of(beside).with_suffix(".txt")
         image = card.root / beside
         short = _below_images(beside, split)
-        yield Item(str(short), split, label, image if image.is_file() else None, {})
+        yield Item(str(short), split, label, image if is_file(image) else None, {})
 
 
 def _below_images(name: PurePosixPath, split: str) -> PurePosixPath:
@@ -170,7 +171,7 @@ def _of_folder(
     labels = card.root / _labels_of(at)
     folders = [card.root / at, *([images / split, images] if images is not None else [])]
     pictures: dict[str, tuple[Path, str]] = {}
-    if images is not None or not listed or (card.root / at).exists():
+    if images is not None or not listed or exists(card.root / at):
         pictures = _pictures(folders)
     texts = {n.removesuffix(".txt") for n in _below(labels) if n.endswith(".txt")}
     for entry in listed:

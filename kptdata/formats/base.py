@@ -26,6 +26,7 @@ from types import MappingProxyType
 from typing import IO, NamedTuple
 
 from kptdata.errors import FileError, FormatError
+from kptdata.paths import exists, is_dir, is_file
 
 __all__ = [
     "Sniff",
@@ -97,17 +98,17 @@ def require_file(path: str | Path) -> Path:
         FileError: it is missing, a folder, a pipe, a device or empty.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_dir(path):
         raise FileError("is a folder", path=path, expected="a file", fix="name a file in it")
-    if not path.exists():
+    if not exists(path):
         parent = path.parent
         fix = (
-            "check the spelling"
-            if parent.is_dir()
+            "check the spelling, and that you may enter its folder"
+            if is_dir(parent)
             else f"the folder {parent} does not exist either"
         )
         raise FileError("no such file", path=path, fix=fix)
-    if not path.is_file():
+    if not is_file(path):
         raise FileError(
             "is a pipe or a device",
             path=path,
@@ -194,20 +195,22 @@ def atomic_write(path: str | Path, chunks: Iterable[bytes]) -> None:
         FileError: the folder is missing or not writable, the disk is full, or `path` is a folder.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_dir(path):
         raise FileError("is a folder", path=path, expected="a file name to write")
     try:
-        if path.exists() and not path.is_file():
+        if exists(path) and not is_file(path):
             with path.open("wb") as file:
                 _write_chunks(file, chunks, packed=path.suffix == ".gz")
         else:
             _write_and_move(path.resolve() if path.is_symlink() else path, chunks)
     except OSError as error:
-        missing = not path.parent.is_dir()
+        missing = not is_dir(path.parent)
         raise FileError(
             f"cannot be written: {error.strerror or error}",
             path=path,
-            fix="create the folder first" if missing else "name a file in a folder of your own",
+            fix="create the folder first"
+            if missing
+            else "name another file, in a folder that you may write to",
         ) from None
 
 

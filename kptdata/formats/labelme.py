@@ -34,6 +34,7 @@ from kptdata.formats.base import (
     refuse_losses,
     require_file,
 )
+from kptdata.paths import is_file
 from kptdata.schema import Schema
 
 __all__ = ["FOLDER", "LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write_all"]
@@ -149,7 +150,7 @@ def _page(file: Path, name: str, images: Path | None, *, keep_data: bool) -> Pag
     page = read_page(found, file, name, inside=images is None, keep_data=keep_data)
     if page.size == (0, 0):
         for folder in [images] if images is not None else [file.parents[name.count("/")]]:
-            if (folder / page.file_name).is_file():
+            if is_file(folder / page.file_name):
                 page.size = upright_size(folder / page.file_name)
     return page
 

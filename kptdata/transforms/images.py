@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kptdata.errors import FileError, OptionError
+from kptdata.paths import is_file
 
 __all__ = ["REDUCTIONS", "Picture", "read_image", "read_reduced"]
 
@@ -52,7 +53,7 @@ def read_reduced(path: str | Path, reduction: int) -> Picture:
 
 
 def _bytes(path: Path) -> NDArray[np.uint8]:
-    if not path.is_file():
+    if not is_file(path):
         raise FileError("no such image", path=path, fix="check the images folder of the run file")
     try:
         return np.fromfile(path, np.uint8)

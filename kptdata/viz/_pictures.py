@@ -9,13 +9,14 @@ import numpy as np
 
 from kptdata.errors import FileError
 from kptdata.formats.base import atomic_write
+from kptdata.paths import is_file
 from kptdata.viz._draw import PANEL, blank
 
 if TYPE_CHECKING:
     from kptdata.dataset import PoseDataset
     from kptdata.viz._draw import Picture
 
-__all__ = ["Loaded", "encode", "load_image", "read_picture", "write_picture"]
+__all__ = ["Loaded", "encode", "load_image", "make_folder", "read_picture", "write_picture"]
 
 _PLAIN_SIDE = 16  # pixels: least side of a plain canvas
 
@@ -43,7 +44,9 @@ def read_picture(path: str | Path) -> Picture:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(data, flags) if len(data) else None
     if image is None:
-        raise FileError("is not a picture that OpenCV can read", path=path)
+        raise FileError(
+            "is not a picture that OpenCV can read", path=path, fix="replace or remove that file"
+        )
     return np.ascontiguousarray(image[..., ::-1])
 
 
@@ -57,7 +60,7 @@ def load_image(
     name = str(dataset.images.file_name[row])
     if folder is not None and name:
         for path in (folder / name, folder / Path(name).name):
-            if path.is_file():
+            if is_file(path):
                 return Loaded(read_picture(path), real=True)
     return Loaded(_plain(dataset, row), real=False) if plain else None
 
@@ -87,12 +90,15 @@ def encode(picture: Picture, suffix: str = ".png") -> bytes:
 def write_picture(picture: Picture, path: str | Path) -> None:
     """Write a PNG. Raises `FileError` if that cannot be done."""
     path = Path(path)
+    make_folder(path.parent)
+    atomic_write(path, [encode(picture)])
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if need be. Raises `FileError` if that cannot be done."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(
-            f"its folder cannot be made: {error.strerror or error}",
-            path=path,
-            fix="name another folder",
+            f"cannot be made: {error.strerror or error}", path=path, fix="name another folder"
         ) from None
-    atomic_write(path, [encode(picture)])

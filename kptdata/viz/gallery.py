@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from kptdata import ops
-from kptdata.errors import FileError, UnknownNameError
-from kptdata.viz._pictures import Loaded, load_image, write_picture
+from kptdata.errors import DatasetError, FileError, UnknownNameError
+from kptdata.viz._pictures import Loaded, load_image, make_folder, write_picture
 from kptdata.viz.annotations import Style, draw_annotations
 from kptdata.viz.heatmaps import draw_heatmaps
 from kptdata.viz.html import Page
@@ -49,6 +49,8 @@ class Gallery:
         missing: names of image files that were looked for and are not there.
         resized: names of images whose file has another size than the annotations state.
         boxed: how many instances had no box and were cropped by the extent of their points.
+        left_out: how many instances no picture can show: their image is not listed or, where
+            instances are drawn one by one, they have no point or a box without size.
     """
 
     files: tuple[Path, ...]
@@ -58,25 +60,29 @@ class Gallery:
     missing: tuple[str, ...]
     resized: tuple[str, ...]
     boxed: int = 0
+    left_out: int = 0
 
     def __str__(self) -> str:
         lines = [
-            f"{self.drawn} of {self.available} drawn in {_counted(self.files, 'picture')}, "
+            f"{self.drawn} of {self.available} drawn in {_counted(len(self.files), 'picture')}, "
             f"{self.index}"
         ]
         if self.missing:
-            missing = _counted(self.missing, "image")
+            missing = _counted(len(self.missing), "image")
             lines.append(f"  not found: {missing}, such as {self.missing[0]}")
         if self.resized:
-            resized = _counted(self.resized, "image")
+            resized = _counted(len(self.resized), "image")
             lines.append(f"  of another size than stated: {resized}, such as {self.resized[0]}")
         if self.boxed:
             lines.append(f"  without a box, cropped by their points: {self.boxed}")
+        if self.left_out:
+            reasons = "no listed image, no point or no box with a size"
+            lines.append(f"  left out, {reasons}: {_counted(self.left_out, 'instance')}")
         return "\n".join(lines)
 
 
-def _counted(things: Sized, what: str) -> str:
-    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 class _Named(NamedTuple):
@@ -154,7 +160,8 @@ def annotation_gallery(
                     name, draw_annotations(loaded.picture, people, replace(style, title=shown))
                 )
 
-    return _publish(draw(), source, Path(out_dir), "Annotations", len(rows), limit, sheet)
+    gallery = _publish(draw(), source, Path(out_dir), "Annotations", len(rows), limit, sheet)
+    return gallery if names else replace(gallery, left_out=int((dataset.image < 0).sum()))
 
 
 def heatmap_gallery(
@@ -225,7 +232,11 @@ def instance_gallery(
                 yield _Named(label, draw_one(loaded.picture, boxed, int(row), **how))
 
     gallery = _publish(draw(), source, Path(out_dir), title, len(rows), limit, sheet)
-    return replace(gallery, boxed=int(made[used[: gallery.drawn]].sum()))
+    return replace(
+        gallery,
+        boxed=int(made[used[: gallery.drawn]].sum()),
+        left_out=0 if ids else len(boxed) - len(rows),
+    )
 
 
 def _image_rows(dataset: PoseDataset, names: Sequence[str]) -> NDArray[np.intp]:
@@ -254,6 +265,8 @@ def _instance_rows(dataset: PoseDataset, ids: Sequence[str]) -> NDArray[np.intp]
     for wanted in ids:
         if wanted not in known:
             raise UnknownNameError("instance", wanted, known)
+        if dataset.image[known.index(wanted)] < 0:
+            raise DatasetError(f"instance {wanted} names an image that the file does not list")
     return np.array([known.index(wanted) for wanted in ids], dtype=np.intp)
 
 
@@ -292,7 +305,7 @@ def _publish(
             found=f"no {source.missing[0]}" if source.missing else None,
             fix="name their folder with --images, or draw on a plain canvas with --plain",
         )
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(out_dir)
     page.save(out_dir / "index.html")
     missing, resized = tuple(source.missing), tuple(source.resized)
     return Gallery(tuple(files), out_dir / "index.html", len(drawn), available, missing, resized)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from kpt.main import COMMANDS
 
+import kptdata as kd
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("kpt")
 
@@ -74,6 +76,44 @@ def test_wrong_usage_is_status_2(kpt, words, hint):
 
     assert (status, out) == (2, "")
     assert hint in err
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("info", LONG),
+        ("check", LONG),
+        ("convert", LONG, "x.json"),
+        ("convert", "people.json", f"coco:{LONG}"),
+        ("convert", "people.json", "x.json", "--schema", LONG),
+        ("convert", "people.json", "x.json", "--images", LONG),
+        ("schema", "show", LONG),
+        ("schema", "infer", LONG),
+        ("schema", "import", LONG),
+        ("schema", "show", "coco", "-o", f"{LONG}.png"),
+        ("synth", "1", "-o", LONG),
+        ("viz", "annotations", "people.json", "--images", LONG, "-o", "out"),
+        ("viz", "annotations", "people.json", "--plain", "-o", LONG),
+        ("viz", "heatmaps", "people.json", "--plain", "-o", "out", "--codec", LONG),
+        ("eval", LONG, LONG),
+    ],
+    ids=lambda words: " ".join(w.replace(LONG, "LONG") for w in words),
+)
+def test_a_name_that_is_too_long_is_one_message(fails, coco_file, monkeypatch, words):
+    monkeypatch.chdir(coco_file.parent)
+
+    fails(*words)
+
+    assert [path.name for path in coco_file.parent.iterdir()] == [coco_file.name]
+
+
+def test_all_names_of_a_long_schema_are_no_path(kpt):
+    names = ",".join(kd.load_schema("coco_wholebody").names)
+
+    assert "coco_wholebody" in kpt("schema", "infer", names).err
 
 
 @pytest.mark.parametrize("start_with", [(SCRIPT,), (sys.executable, "-m", "kpt")], ids=str)

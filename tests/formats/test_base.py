@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kptdata import paths
 from kptdata.errors import FileError
 from kptdata.formats.base import atomic_write, read_bytes, require_file
 
@@ -102,3 +103,20 @@ def test_a_usual_mode(tmp_path):
     (tmp_path / "b.txt").touch()
 
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"], ids=["too long", "with a NUL"])
+def test_names_that_no_file_can_have(name):
+    """`Path.is_file` raises for the one and answers for the other; both are plainly not there."""
+    path = Path(name)
+
+    assert not any(look(path) for look in (paths.exists, paths.is_file, paths.is_dir))
+    with pytest.raises(FileError, match="no such file"):
+        require_file(path)
+
+
+def test_a_name_that_is_too_long_to_write(tmp_path):
+    with pytest.raises(FileError, match="cannot be written: File name too long"):
+        atomic_write(tmp_path / ("x" * 300), CHUNKS)
+
+    assert list(tmp_path.iterdir()) == []

@@ -99,6 +99,30 @@ def test_instances_without_a_box_are_cropped_by_their_points(tmp_path, series):
     assert gallery.boxed == 2
 
 
+def test_instances_that_no_picture_can_show_are_counted(tmp_path, series):
+    ds = series.dataset
+    box, image = ds.bbox.copy(), ds.image.copy()
+    image[0], box[1, 2] = -1, 0
+    bare = ds.replace(bbox=box, image=image)
+
+    people = heatmap_gallery(bare, tmp_path / "a", codec(), images=series.images, limit=1)
+    pictures = annotation_gallery(bare, tmp_path / "b", images=series.images)
+
+    assert (people.left_out, people.available) == (2, len(ds) - 2)
+    assert pictures.left_out == 1
+    assert "left out, no listed image, no point or no box with a size: 2 inst" in str(people)
+    with pytest.raises(kd.DatasetError, match="names an image that the file does not list"):
+        heatmap_gallery(bare, tmp_path, codec(), images=series.images, ids=[str(ds.ids[0])])
+
+
+@pytest.mark.parametrize("rows", [slice(0, 0), slice(None)], ids=["nothing to draw", "all"])
+def test_an_output_that_is_a_file(tmp_path, series, rows):
+    (tmp_path / "out").touch()
+
+    with pytest.raises(kd.FileError, match=r"out: cannot be made: .* Fix: name another folder"):
+        annotation_gallery(series.dataset[rows], tmp_path / "out", images=series.images)
+
+
 def test_text_on_a_page_is_text():
     page = Page("a < b", "& more")
     page.section("<s>").text("<b>").command("kpt x > y").output("<o>").table(["<h>"], [["<c>"]])

@@ -184,7 +184,9 @@ def _facts(finding: SchemaError) -> dict[str, str | None]:
 
 def _named_points(source: str) -> dict[str, Sequence[str] | Mapping[str, Any]]:
     """Return what to recognise: the categories of a JSON file by name, or the names given."""
-    if not (source.lower().endswith(".json") or Path(source).is_file()):
+    from kptdata.paths import is_file
+
+    if not (source.lower().endswith(".json") or is_file(source)):
         return {"": [name.strip() for name in source.split(",")]}
     import json
 

@@ -89,9 +89,10 @@ def command(
 def _suffix(src: tuple[str, ...], kind: str, read: Read) -> str | None:
     """Return the ending of the only source if the parts are of its format."""
     from kptdata.conversion import format_of_sources
+    from kptdata.paths import is_file
 
     paths, formats = locations(src, read)
-    if len(paths) != 1 or not paths[0].is_file() or format_of_sources(paths, formats) != kind:
+    if len(paths) != 1 or not is_file(paths[0]) or format_of_sources(paths, formats) != kind:
         return None
     endings = paths[0].suffixes
     return "".join(endings[-2:] if endings[-1:] == [".gz"] else endings[-1:])
