@@ -385,20 +385,36 @@ def test_a_dataset_that_was_never_in_a_release(tmp_path):
     assert struct.img_train.tolist() == [1, 1, 1]
 
 
-def test_place_and_scale_come_from_the_box(tmp_path):
-    box = [[10.0, 20, 100, 400], [NAN] * 4]
-    ds = made(bbox=box, bbox_source=["annotated", ""])
+@pytest.mark.parametrize(
+    ("box", "place", "square"),
+    [
+        ([10, 20, 100, 400], [60, 220 - 30], [-140, 20, 400, 400]),
+        ([20, 10, 400, 100], [220, 60 - 30], [20, -140, 400, 400]),
+    ],
+    ids=["tall", "wide"],
+)
+def test_place_and_scale_come_from_the_box(box, place, square, tmp_path):
+    ds = made(bbox=[box, [NAN] * 4], bbox_source=["annotated", ""])
 
     report = mpii.write_all((ds,), tmp_path / "out.mat")
     (found,) = mpii.read_all(tmp_path / "out.mat")
 
     assert found.numbers["scale"][0] == 2
-    assert found.points["objpos"][0, 0].tolist() == [60, 220 - 30]
-    assert found.bbox[0].tolist() == [-140, 20, 400, 400]
+    assert found.points["objpos"][0, 0].tolist() == place
+    assert found.bbox[0].tolist() == square
     assert np.isnan(found.bbox[1]).all()
     assert report.lost == {"bbox": 1, "bbox_source": 1}
     assert report.invented["scale"] == 1
     assert report.invented["objpos"] == 1
+
+
+@pytest.mark.parametrize("box", [[1, 2, 0, 0], [1, 2, np.inf, 3], [NAN, NAN, 5, 5]], ids=str)
+def test_a_box_of_no_use_gives_no_place(box, tmp_path):
+    mpii.write_all((made(bbox=[box, [1, 2, 200, 200]]),), tmp_path / "out.mat")
+    (found,) = mpii.read_all(tmp_path / "out.mat")
+
+    assert np.isnan(found.numbers["scale"]).tolist() == [True, False]
+    assert np.isnan(found.points["objpos"]).all(axis=(1, 2)).tolist() == [True, False]
 
 
 def test_losses_are_counted_and_strict_refuses(tmp_path):
