@@ -12,6 +12,7 @@ from kptdata.dataset import PoseDataset
 from kptdata.errors import FileError, FormatError, OptionError
 from kptdata.formats import FORMATS, load_format, read_all
 from kptdata.ledger import Ledger
+from kptdata.paths import exists, is_dir, is_file
 from kptdata.schema import Schema
 
 __all__ = ["find_files", "one_for_each", "read_each", "read_files"]
@@ -45,9 +46,9 @@ def find_files(
         UnknownNameError: no such format.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_dir(path):
         return _in_folder(path, format)
-    if path.exists() or not glob.has_magic(str(path)):
+    if exists(path) or not glob.has_magic(str(path)):
         return (path,), 0
     found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
     if not found:
@@ -55,7 +56,7 @@ def find_files(
     files: list[Path] = []
     foreign = 0
     for each in found:
-        own, unknown = find_files(each, format=format) if each.is_dir() else ((each,), 0)
+        own, unknown = find_files(each, format=format) if is_dir(each) else ((each,), 0)
         files += own
         foreign += unknown
     return tuple(dict.fromkeys(files)), foreign
@@ -73,7 +74,7 @@ def _in_folder(folder: Path, name: str | None) -> tuple[tuple[Path, ...], int]:
     files = [
         path
         for path in sorted(folder.iterdir())
-        if path.is_file()
+        if is_file(path)
         and not path.name.startswith(".")
         and path.suffix.lower().lstrip(".") not in _PICTURES
     ]
