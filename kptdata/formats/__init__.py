@@ -50,6 +50,7 @@ FORMATS: Table[ModuleType] = Table(
         "labelme": "kptdata.formats.labelme",
         "openpose": "kptdata.formats.openpose",
         "sleap": "kptdata.formats.sleap",
+        "sleap_analysis": "kptdata.formats.sleap_analysis",
         "csv": "kptdata.formats.wide_csv",
         "deeplabcut": "kptdata.formats.deeplabcut",
     },
@@ -255,7 +256,9 @@ def format_of(path: str | Path) -> str:
         FormatError: none does, or several do.
     """
     path = Path(path)
-    claims = [n for n in FORMATS if any(path.name.endswith(s) for s in FORMATS.load(n).SUFFIXES)]
+    suffixes = {n: [s for s in FORMATS.load(n).SUFFIXES if path.name.endswith(s)] for n in FORMATS}
+    longest = max((len(s) for own in suffixes.values() for s in own), default=0)
+    claims = [n for n, own in suffixes.items() if any(len(s) == longest for s in own)]
     if len(claims) == 1:
         return claims[0]
     raise FormatError(

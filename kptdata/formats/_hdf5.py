@@ -20,6 +20,7 @@ __all__ = [
     "Contents",
     "as_json",
     "check_dataset",
+    "contents_of",
     "from_json",
     "h5py_of",
     "hdf5_bytes",
@@ -76,7 +77,7 @@ def read_hdf5(path: Path) -> Contents:
         FormatError: it is damaged, or holds something other than numbers and text.
     """
     with opened_hdf5(path) as (file, limit):
-        return _contents(h5py_of(), file, path, limit)
+        return contents_of(file, path, limit)
 
 
 @contextmanager
@@ -141,22 +142,29 @@ def check_dataset(item: Any, name: str, path: Path, limit: int) -> None:
             )
 
 
-def _contents(h5py: Any, file: Any, path: Path, limit: int) -> Contents:
+def contents_of(file: Any, path: Path, limit: int) -> Contents:
+    """Read all datasets of an open file, none of them larger than `limit`. Raises `FormatError`."""
+    h5py = h5py_of()
     arrays: dict[str, NDArray[Any]] = {}
 
     def visit(name: str | bytes, item: Any) -> None:
-        if isinstance(name, bytes):  # how h5py gives names that are no text
-            raise FormatError("a name that is not UTF-8", path=path, found=repr(name)[1:])
+        name = _text_of(name, path)
         if isinstance(item, h5py.Dataset):
             check_dataset(item, name, path, limit)
             arrays[name] = _array(h5py, item, item[()], path, name)
 
     file.visititems(visit)
     attributes = {
-        name: _array(h5py, None, value, path, f"attribute {name}")
+        _text_of(name, path): _array(h5py, None, value, path, f"attribute {name}")
         for name, value in file.attrs.items()
     }
     return Contents(arrays, attributes)
+
+
+def _text_of(name: str | bytes, path: Path) -> str:
+    if isinstance(name, bytes):  # how h5py gives names that are no text
+        raise FormatError("a name that is not UTF-8", path=path, found=repr(name)[1:])
+    return name
 
 
 def _array(h5py: Any, dataset: Any, value: Any, path: Path, name: str) -> NDArray[Any]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kptdata.errors import FormatError, MissingDependencyError
-from kptdata.formats._hdf5 import SIGNATURE, names_in, opened_hdf5
+from kptdata.formats._hdf5 import SIGNATURE, check_dataset, names_in, opened_hdf5
 from kptdata.formats._json import kind_of
 from kptdata.formats.base import read_head
 
@@ -162,11 +162,9 @@ class _Reader:
         if name not in self._file:
             return None
         item = self._file[name]
-        shape = getattr(item, "shape", None)
-        if shape is None:
+        if getattr(item, "shape", None) is None:
             raise wrong(self._path, name, "a dataset", "a group or nothing")
-        if item.size * item.dtype.itemsize > self._limit:
-            raise wrong(self._path, name, "a dataset that fits into the file", f"{shape}")
+        check_dataset(item, name, self._path, self._limit)
         return item[()]
 
     def size(self, name: str) -> int:

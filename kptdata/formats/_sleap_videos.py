@@ -200,5 +200,11 @@ def list_row(
     return row
 
 
+def video_of(name: str, files: Sequence[str] | None, width: int, height: int) -> Video:
+    """Return the video of a file that has only one."""
+    held = None if files is None else tuple(files)
+    return Video({}, name, stem_of(name) or "video", held, (), width, height, None)
+
+
 def _shape(frames: int, width: int, height: int) -> dict[str, Any]:
     return {"shape": [frames, height, width, 3]} if width or height else {}

@@ -73,12 +73,14 @@ def bones_for(schema: Schema, name: str) -> Bones:
     return Bones(name, schema.names, tuple((k.start, k.end) for k in schema.links), pairs)
 
 
-def joints_of(datasets: Sequence[PoseDataset], classes: Classes, path: Path) -> list[Joint]:
-    """Return the skeleton of each class: as it was read, if the schema is still the same."""
+def joints_of(
+    datasets: Sequence[PoseDataset], classes: Classes, path: Path, own: str = OWN
+) -> list[Joint]:
+    """Return the skeleton of each class: as the format `own` read it, if the schema is the same."""
     found = []
     for name, owner in zip(classes.names, classes.owner, strict=True):
         schema = datasets[owner].schema
-        bones, fit = _as_read(datasets[owner], name), None
+        bones, fit = _as_read(datasets[owner], name, own), None
         if bones is not None:
             try:
                 fit = fit_points(bones.points(name), schema, path, f"skeleton {name!r}")
@@ -91,8 +93,8 @@ def joints_of(datasets: Sequence[PoseDataset], classes: Classes, path: Path) -> 
     return found
 
 
-def _as_read(dataset: PoseDataset, name: str) -> Bones | None:
-    note = kept_value([dataset], f"skeletons:{OWN}", dict)
+def _as_read(dataset: PoseDataset, name: str, own: str) -> Bones | None:
+    note = kept_value([dataset], f"skeletons:{own}", dict)
     held = note.get("skeletons")
     if note.get("schema") != dataset.schema.hash() or not isinstance(held, dict):
         return None

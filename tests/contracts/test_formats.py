@@ -61,6 +61,7 @@ SETTINGS = {
     "labelme": Setting("shapes", folder=True),
     "openpose": Setting("poses", "body25", folder=True),
     "sleap": Setting("data.slp"),
+    "sleap_analysis": Setting("data.analysis.h5"),
     "csv": Setting("data.csv"),
     "deeplabcut": Setting("data.csv"),
 }
