@@ -92,6 +92,7 @@ def test_visibility(v, state, score, given, tmp_path):
     np.testing.assert_array_equal(ds.column("keypoint_score")[0, 0], score)
     np.testing.assert_array_equal(ds.column("given_xy")[0, 0], [3, 4] if given else [NAN, NAN])
     np.testing.assert_array_equal(ds.xy[0, 0], [NAN, NAN] if given else [3, 4])
+    assert (ds.given_xy is not None) == given
 
 
 def test_named_boxes(tmp_path):
@@ -112,8 +113,10 @@ ANNOTATIONS: dict[str, list[dict[str, Any]]] = {
     "coordinates -1 under v = 0": [annotation(keypoints=[-1, -1, 0] * 17)],
     "fractional v": [annotation(keypoints=[3, 4.5, 0.25, 1, 2, 0.0] + [5, 6, 2] * 15)],
     "v of other scales": [annotation(keypoints=[3, 4, 3, 1, 2, -1] + [5, 6, 2] * 15)],
+    "v of another scale at first": [annotation(keypoints=[1, 4, 3] + [2, 6, 2] * 16)],
     "many digits": [annotation(keypoints=[0.1 + 0.2, 1e5 / 3, 2] * 17, area=1 / 3)],
     "huge numbers": [annotation(keypoints=[2**60 + 1, 1e300, 2] * 17, area=2**53 + 1)],
+    "the least numbers that are not exact": [annotation(keypoints=[2**53 + 1, 2, 2] * 17)],
     "whole numbers with a point": [annotation(bbox=[1.0, 2.0, 3.0, 4.0], area=7.0, id=1.0)],
     "minus zero": [annotation(bbox=[-0.0, 0, 1, 1])],
     "nested points": [annotation(keypoints=[[1, 2, 2]] * 17)],
