@@ -49,6 +49,7 @@ FORMATS: Table[ModuleType] = Table(
         "label_studio": "kptdata.formats.label_studio",
         "labelme": "kptdata.formats.labelme",
         "openpose": "kptdata.formats.openpose",
+        "mediapipe": "kptdata.formats.mediapipe",
         "sleap": "kptdata.formats.sleap",
         "sleap_analysis": "kptdata.formats.sleap_analysis",
         "csv": "kptdata.formats.wide_csv",

@@ -243,4 +243,4 @@ def _file(dataset: PoseDataset, read_back: PoseDataset, own: str, found: Account
     before, after = dict(dataset.categories), dict(read_back.categories)
     found.lost["categories"] += sum(after.get(number) != name for number, name in before.items())
     found.lost["cameras"] += 0 if dataset.cameras is None else len(dataset.cameras)
-    found.lost["space"] += dataset.space is not None
+    found.lost["space"] += dataset.space is not None and dataset.space != read_back.space

@@ -60,6 +60,7 @@ SETTINGS = {
     "label_studio": Setting(sized=True),
     "labelme": Setting("shapes", folder=True),
     "openpose": Setting("poses", "body25", folder=True),
+    "mediapipe": Setting(schema="mediapipe_pose", sized=True),
     "sleap": Setting("data.slp"),
     "sleap_analysis": Setting("data.analysis.h5"),
     "csv": Setting("data.csv"),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from strategies import datasets
 
 import kptdata as kd
-from kptdata import ImageTable, PoseDataset, RawColumn, Schema
+from kptdata import ImageTable, PoseDataset, RawColumn, Schema, load_schema
 
 THREE = Schema.from_names(["nose", "left_eye", "right_eye"], name="three")
 FORMATS = {
@@ -26,8 +26,11 @@ FORMATS = {
     "cvat_video": "a.xml",
     "label_studio": "a.json",
     "labelme": "shapes",
+    "openpose": "poses",
+    "mediapipe": "a.json",
 }
-FRACTIONS = ("yolo_pose", "label_studio")  # these need the sizes of images
+SCHEMAS = {"openpose": load_schema("body25"), "mediapipe": load_schema("mediapipe_pose")}
+FRACTIONS = ("yolo_pose", "label_studio", "mediapipe")  # these need the sizes of images
 
 
 def in_images(ds: PoseDataset) -> PoseDataset:
@@ -73,7 +76,8 @@ def said(found: PoseDataset) -> PoseDataset:
 )
 @given(data=st.data())
 def test_a_file_is_read_as_its_writer_says(name, tmp_path, monkeypatch, data):
-    ds = data.draw(datasets(THREE))
+    schema = SCHEMAS.get(name, THREE)
+    ds = data.draw(datasets(schema))
     if name in FRACTIONS or data.draw(st.booleans()):
         ds = in_images(ds)
     module = importlib.import_module(f"kptdata.formats.{name}")
@@ -91,6 +95,6 @@ def test_a_file_is_read_as_its_writer_says(name, tmp_path, monkeypatch, data):
         patch.setattr(module, "accounts", spy)
         kd.write(ds, path, format=name)
 
-    found = kd.read(path, format=name, schema=THREE)
+    found = kd.read(path, format=name, schema=schema)
 
     assert said(found).differences(said(expected[0])) == ()
