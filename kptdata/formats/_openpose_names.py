@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kptdata._columns import MISSING_INT
 from kptdata.errors import FormatError
+from kptdata.paths import is_dir
 
 __all__ = ["NOTHING", "Named", "frames_of", "is_file_name", "json_name", "named", "pictures"]
 
@@ -88,7 +89,7 @@ def pictures(names: Sequence[str], folder: Path) -> list[str]:
 
 def _by_stem(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name in sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []:
+    for name in sorted(entry.name for entry in folder.iterdir()) if is_dir(folder) else []:
         stem, dot, ending = name.rpartition(".")
         if f".{ending.lower()}" in _PICTURES:
             found.setdefault(stem, []).append(f"{dot}{ending}")

@@ -46,8 +46,8 @@ def require_pixels(
             place=first,
             expected="pixels (--keypoint_scale 0 of the tool)",
             found="no coordinate beyond 1",
-            fix=f"say what they are: kptdata.read(..., keypoint_scale={likely}, images=...), "
-            "or keypoint_scale=0 if they are pixels",
+            fix=f"say what they are (keypoint_scale={likely}, --source-set "
+            f"keypoint_scale={likely}, and the folder of images), or 0 if they are pixels",
         )
 
 

@@ -50,6 +50,7 @@ from kptdata.formats.base import (
     read_head,
     refuse_losses,
 )
+from kptdata.paths import is_file
 from kptdata.schema import Schema
 
 __all__ = ["LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write_all"]
@@ -100,7 +101,7 @@ _EMPTY = re.compile(rb'\{\s*"frames"\s*:\s*\[\s*\]')
 def sniff(path: str | Path) -> Sniff:
     """Say whether a file holds MediaPipe landmarks, from its first bytes."""
     path = Path(path)
-    head = read_head(path).lstrip() if path.is_file() else b""
+    head = read_head(path).lstrip() if is_file(path) else b""
     if head[:1] in (b"{", b"["):
         if _KEYS.search(head):
             return Sniff(0.95, ("frames with lists of landmarks",))
@@ -139,8 +140,10 @@ def read_all(
         OptionError: `size` is no size.
     """
     path = Path(path)
-    if size is not None and not (len(size) == 2 and min(size) > 0):
+    if size is not None and not _is_size(size):
         raise OptionError(f"size: expected width and height, got {size!r}")
+    if not isinstance(pixels, bool | None):
+        raise OptionError(f"pixels: expected true or false, got {pixels!r}")
     data = read_bytes(path)
     require_utf8(data, path)
     dump = dump_of(_decoded(data, path), path)
@@ -154,6 +157,11 @@ def read_all(
     if dump.container == "list":
         meta[CONTAINER] = b'"list"'
     return tuple(_dataset(group, table, meta, path, pixels=pixels) for group in groups)
+
+
+def _is_size(size: Any) -> bool:
+    pair = isinstance(size, list | tuple) and len(size) == 2
+    return pair and all(type(side) is int and 0 < side < 2**31 for side in size)
 
 
 def _decoded(data: bytes, path: Path) -> Any:
@@ -184,7 +192,7 @@ def _images(
         videos.append(video)
         numbers.append(MISSING_INT if number < 0 else number)
         stated = frame.size if frame.size != (0, 0) else dump.size
-        if stated == (0, 0) and folder is not None and (folder / name).is_file():
+        if stated == (0, 0) and folder is not None and is_file(folder / name):
             stated = upright_size(folder / name)
         sizes.append(size if stated == (0, 0) and size is not None else stated)
     others = [text_of(frame.others) if frame.others else None for frame in dump.frames]
@@ -230,8 +238,8 @@ def _require_sizes(
             place=frames[row].place or None,
             expected="'width' and 'height' in the frame or beside the frames",
             found=f"neither for {table.file_name[row]}",
-            fix="give the folder of pictures (images=..., --images), if frames name them, or "
-            "kptdata.read(..., size=(width, height))",
+            fix="give the folder of pictures (images=..., --images), if frames name them, or the "
+            "size (size=(640, 480), --source-set 'size=[640, 480]')",
         )
 
 
@@ -258,7 +266,7 @@ def _dataset(
             path=path,
             expected="x and y from 0 to 1, more or less",
             found="most of them beyond 3",
-            fix="say what they are: kptdata.read(..., pixels=True), or pixels=False",
+            fix="say what they are (pixels=True or False, --source-set pixels=true)",
         )
     columns = columns_of(
         image,

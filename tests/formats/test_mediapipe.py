@@ -158,9 +158,7 @@ def test_shapes_of_dumps(shape, tmp_path):
 def test_bare_points(shape, tmp_path):
     path = saved(tmp_path / "walk.json", shape)
 
-    with pytest.raises(
-        FormatError, match=r"size of the picture is not known.*size=\(width, height"
-    ):
+    with pytest.raises(FormatError, match=r"size of the picture is not known.*size=\(640, 480"):
         kd.read(path)
     ds = kd.read(path, size=(100, 200))
 
@@ -366,7 +364,7 @@ def test_other_json_is_refused(content, tmp_path):
         kd.read(path, format="mediapipe")
 
 
-@pytest.mark.parametrize("size", [(0, 5), (5,), (-1, 2)])
+@pytest.mark.parametrize("size", [(0, 5), (5,), (-1, 2), "64", (1.5, 2)])
 def test_sizes_that_are_none(size):
     with pytest.raises(OptionError, match="size: expected width and height"):
         kd.read_all(DATA, size=size)
