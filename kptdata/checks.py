@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kptdata._columns import is_missing
 from kptdata.dataset import PoseDataset
 from kptdata.errors import UnknownNameError
-from kptdata.paths import is_file
+from kptdata.paths import is_file, leads_out
 
 __all__ = ["RULES", "Finding", "check"]
 
@@ -170,7 +170,7 @@ def _missing_file(dataset: PoseDataset, folder: Path | None) -> Iterable[Finding
     if folder is None:
         return
     names = [str(name) for name in dataset.images.file_name]
-    gone = tuple(name for name in names if not is_file(folder / name))
+    gone = tuple(n for n in names if leads_out(folder, n) or not is_file(folder / n))
     if gone:
         message = f"no such file in {folder}"
         yield Finding("image-missing", "error", message, gone, "image")

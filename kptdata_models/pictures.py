@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kptdata.dataset import PoseDataset
 from kptdata.ops import select
+from kptdata.paths import image_path
 from kptdata.schema import Schema
 from kptdata.viz import draw_heatmaps, write_picture
 from kptdata_models.checkpoint import check_schema
@@ -103,7 +104,7 @@ def heatmap_pictures(
     codec = predictor.model.codec
     files = []
     for row, name in enumerate(chosen.ids.tolist()):
-        image = read_image(Path(images) / str(chosen.images.file_name[chosen.image[row]]))
+        image = read_image(image_path(images, str(chosen.images.file_name[chosen.image[row]])))
         own = tuple(array[row] for array in outputs)
         wanted, found = (
             draw_heatmaps(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kptdata.dataset import ImageTable, PoseDataset
 from kptdata.errors import ArrayError, OptionError
+from kptdata.paths import image_path
 from kptdata.schema import Schema
 from kptdata.visibility import Visibility
 from kptdata_models.checkpoint import read_checkpoint
@@ -296,4 +297,4 @@ def _check_boxes(people: PoseDataset) -> None:
 
 
 def _reader(people: PoseDataset, folder: Path) -> Callable[[int], NDArray[np.uint8]]:
-    return lambda place: read_image(folder / str(people.images.file_name[place]))
+    return lambda place: read_image(image_path(folder, str(people.images.file_name[place])))

@@ -14,7 +14,7 @@ from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, FileError, OptionError
 from kptdata.ledger import Ledger
 from kptdata.ops import concat, filter_instances, map_schema, with_boxes
-from kptdata.paths import is_dir
+from kptdata.paths import image_path, is_dir
 from kptdata.plugins import resolve
 from kptdata_models.data import usable_instances
 from kptdata_models.runfile import DataSpec, DataSpecs
@@ -86,7 +86,7 @@ def load_source(spec: DataSpec, place: str) -> Source:
         place: its key, for messages: ``data.train``.
 
     Raises:
-        FileError: annotations or an image are not there.
+        FileError: annotations or an image are not there, or its name leads out of the folder.
         DatasetError: no instance can be used, or a dataset function returned something else.
     """
     images = Path(spec.images)
@@ -129,7 +129,7 @@ def _present(dataset: PoseDataset, images: Path) -> np.ndarray[tuple[int], np.dt
     listed: dict[Path, set[str]] = {}
     found = []
     for name in dataset.images.file_name:
-        path = images / str(name)
+        path = image_path(images, str(name))
         if path.parent not in listed:
             folder = path.parent
             listed[folder] = {p.name for p in folder.iterdir()} if folder.is_dir() else set()

@@ -263,7 +263,8 @@ def _categories(table: Table) -> tuple[NDArray[np.int64] | None, dict[int, str]]
         return np.array(column, np.int64), {n: name for name, n in found.items()}
     numbers = _whole(table, Role("value", "category_id"), MISSING_INT)
     categories: dict[int, str] = {}
-    for row, (number, name) in enumerate(zip(numbers.tolist(), names or (), strict=names is None)):
+    named = [""] * len(numbers) if names is None else names
+    for row, (number, name) in enumerate(zip(numbers.tolist(), named, strict=True)):
         _refuse_other_name(table, row, number, name, categories)
     return numbers, {number: name for number, name in categories.items() if name}
 

@@ -11,7 +11,7 @@ from kptdata.formats._collect import Collector, text_of
 from kptdata.formats._cvat_labels import Label
 from kptdata.formats._cvat_loose import Loose, LooseShapes, group_of
 from kptdata.formats._cvat_read import Shapes, integer
-from kptdata.formats._tree import safe_name
+from kptdata.formats._tree import no_name
 from kptdata.formats._xml import Node
 
 __all__ = ["OWN", "SHAPES", "ImageReader"]
@@ -46,7 +46,8 @@ class ImageReader:
         row = len(self._columns["id"])
         name = node.attrib.get("name", "")
         place = f"image {name or row!r}"
-        safe_name(name, self._path, place)
+        if not name:
+            raise no_name(self._path, place)
         self._columns["file_name"].append(name)
         self._columns["id"].append(
             integer(node.attrib.get("id", str(row)), "id", self._path, place)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kptdata.dataset import ImageTable, PoseDataset
 from kptdata.errors import FileError
-from kptdata.paths import is_file
+from kptdata.paths import image_path, is_file
 
 __all__ = ["sized", "upright_size"]
 
@@ -28,12 +28,12 @@ def sized(dataset: PoseDataset, folder: Path | None) -> PoseDataset:
     not there keeps the size that it has.
 
     Raises:
-        FileError: a file is there and is no image.
+        FileError: a file is there and is no image, or a name leads out of the folder.
     """
     if folder is None:
         return dataset
     table = dataset.images
-    sizes = _sizes(folder / name for name in table.file_name.tolist())
+    sizes = _sizes(image_path(folder, name) for name in table.file_name.tolist())
     found = sizes[:, 0] > 0
     kept = {name: getattr(table, name) for name in ("sequence", "frame", "camera", "extras")}
     images = ImageTable(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kptdata._columns import TEXT
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, SchemaError
-from kptdata.schema import Schema, load_schema
+from kptdata.schema import Schema, load_schema, map_schemas
 
 __all__ = [
     "BOX_SOURCE",
@@ -67,10 +67,13 @@ def only_dataset(datasets: tuple[PoseDataset, ...], path: Path) -> PoseDataset:
     own = load_schema("mpii")
     for dataset in datasets:
         if dataset.schema.names != own.names:
+            missing = map_schemas(dataset.schema, own).missing
+            gaps = f", and nothing for {', '.join(missing)}" if missing else ""
+            pad = " --pad, which leaves those unlabelled" if missing else ""
             raise DatasetError(
                 f"{path}: MPII files hold the 16 points of the schema 'mpii', the dataset has the "
-                f"{dataset.schema.num_keypoints} points of {dataset.schema.name!r}. "
-                f"Fix: map it first (kpt convert --schema mpii)"
+                f"{dataset.schema.num_keypoints} points of {dataset.schema.name!r}{gaps}. "
+                f"Fix: map it first (kpt convert --schema mpii{pad})"
             )
     if len(datasets) != 1:
         raise DatasetError(

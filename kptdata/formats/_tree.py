@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from kptdata.dataset import ImageTable
 from kptdata.errors import FileError, FormatError
 
-__all__ = ["safe_name", "write_tree"]
+__all__ = ["no_name", "refuse_unnamed", "safe_name", "write_tree"]
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -37,6 +38,25 @@ def safe_name(name: str, path: Path, place: str) -> PurePosixPath:
             fix="rename the image in the annotations",
         )
     return pure
+
+
+def no_name(path: Path, place: str) -> FormatError:
+    """Return the error for an image without a file name, in a format that needs one."""
+    return FormatError(
+        "no file name",
+        path=path,
+        place=place,
+        expected="the name of an image",
+        found="''",
+        fix="name the image in the annotations",
+    )
+
+
+def refuse_unnamed(images: ImageTable, path: Path) -> None:
+    """Refuse to write images without a file name. Raises `FormatError`."""
+    for row, name in enumerate(images.file_name.tolist()):
+        if not name:
+            raise no_name(path, f"image {images.id[row]}")
 
 
 def write_tree(root: Path, files: Iterable[tuple[str, bytes]], whole: Collection[str] = ()) -> None:

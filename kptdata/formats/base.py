@@ -15,6 +15,7 @@ Writing counts, under a key of ``LOSSES``, each value that it cannot hold.
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import tempfile
 import zlib
@@ -38,6 +39,7 @@ __all__ = [
     "require_file",
 ]
 
+_RATIO, _SMALL = 500, 100_000_000  # annotations pack far less well than a bomb
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
@@ -120,6 +122,22 @@ def require_file(path: str | Path) -> Path:
     return path
 
 
+def _unpacked(data: bytes, path: Path) -> bytes:
+    """Unpack gzip, and stop where nothing that people write packs so well."""
+    most = max(_SMALL, _RATIO * len(data))
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+        found = packed.read(most + 1)
+    if len(found) > most:
+        raise FormatError(
+            "packed far too tightly for a file of annotations",
+            path=path,
+            expected=f"at most {most} bytes",
+            found=f"more in {len(data)}",
+            fix="unpack it yourself if you trust it",
+        )
+    return found
+
+
 def read_bytes(path: str | Path, *, marked: bool = False) -> bytes:
     """Read a whole file, unpacking gzip.
 
@@ -129,13 +147,13 @@ def read_bytes(path: str | Path, *, marked: bool = False) -> bytes:
 
     Raises:
         FileError: the file is missing, a folder, empty, unreadable, or its gzip stream is damaged.
-        FormatError: the text begins with a byte-order mark.
+        FormatError: the text begins with a byte-order mark, or is far larger than its gzip stream.
     """
     path = require_file(path)
     try:
         data = path.read_bytes()
         if data[:2] == _GZIP:
-            data = gzip.decompress(data)
+            data = _unpacked(data, path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileError(
             f"damaged gzip: {error}", path=path, fix="compress or download it again"

@@ -27,6 +27,7 @@ from kptdata.formats._cvat_write import (
     sheets_of,
 )
 from kptdata.formats._plan import TREE_LOSSES, Classes, Plan, accounts, classes_of, plan_of
+from kptdata.formats._tree import refuse_unnamed
 from kptdata.formats._xml import Node, children_of_root, opened
 from kptdata.formats.base import Sniff, WriteReport, atomic_write, refuse_losses
 from kptdata.schema import Schema
@@ -122,6 +123,7 @@ def write_all(
         np.ones(len(d), bool) if d.schema.num_keypoints else np.asarray(boxed(d)) for d in datasets
     ]
     plan = plan_of(datasets, kept)
+    refuse_unnamed(plan.images, path)
     classes = classes_of(datasets)
     images = images_read(plan.images)
     sheets = sheets_of(plan, datasets, classes, images)

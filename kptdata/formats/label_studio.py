@@ -32,7 +32,7 @@ from kptdata.formats._label_studio_write import (
 from kptdata.formats._long_numbers import decode_keeping_digits
 from kptdata.formats._people import Person, Point, datasets_of, schemas_of_used_points
 from kptdata.formats._plan import TREE_LOSSES, accounts, classes_of, plan_of
-from kptdata.formats._tree import safe_name
+from kptdata.formats._tree import no_name, refuse_unnamed
 from kptdata.formats.base import (
     Sniff,
     WriteReport,
@@ -113,7 +113,8 @@ def read_all(
     found: list[Task] = []
     for number, raw in enumerate(_rows(path)):
         task = read_task(decode_keeping_digits(raw, path, f"tasks[{number}]"), number, path)
-        safe_name(task.file_name, path, f"task {task.id if task.id is not None else number}")
+        if not task.file_name:
+            raise no_name(path, f"task {task.id if task.id is not None else number}")
         _refuse_lost_names(task, number, path)
         groups, rules = group_regions(task)
         counts += rules
@@ -264,6 +265,7 @@ def write_all(
     ]
     plan = plan_of(datasets, kept)
     check_sizes(plan, path)
+    refuse_unnamed(plan.images, path)
     classes = classes_of(datasets, fill=False)
     images = images_read(plan)
     sheets = sheets_of(plan, datasets, classes, images)

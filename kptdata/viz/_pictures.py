@@ -9,7 +9,7 @@ import numpy as np
 
 from kptdata.errors import FileError
 from kptdata.formats.base import atomic_write
-from kptdata.paths import is_file
+from kptdata.paths import image_path, is_file
 from kptdata.viz._draw import PANEL, blank
 
 if TYPE_CHECKING:
@@ -55,11 +55,12 @@ def load_image(
 ) -> Loaded | None:
     """Return image `row` of a dataset, a plain canvas of its size if `plain`, or None.
 
-    Looks in `folder` for the file by its name as given, then by its last part.
+    Looks in `folder` for the file by its name as given, then by its last part. Raises `FileError`
+    if the name leads out of the folder.
     """
     name = str(dataset.images.file_name[row])
     if folder is not None and name:
-        for path in (folder / name, folder / Path(name).name):
+        for path in (image_path(folder, name), folder / Path(name).name):
             if is_file(path):
                 return Loaded(read_picture(path), real=True)
     return Loaded(_plain(dataset, row), real=False) if plain else None

@@ -175,6 +175,19 @@ class TestPad:
         assert "--pad" in message
         assert names_in(tmp_path) == []
 
+    def test_a_format_with_points_of_its_own_lists_what_is_lacking(
+        self, kpt, fails, coco_file, tmp_path
+    ):
+        target = tmp_path / "x.mat"
+        message = fails("convert", coco_file, target)
+        assert "nothing for upper_neck, head_top" in message
+        assert "--schema mpii --pad" in message
+        assert "upper_neck, head_top" in fails("convert", coco_file, target, "--schema", "mpii")
+        assert not target.exists()
+
+        assert kpt("convert", coco_file, target, "--schema", "mpii", "--pad").status == 0
+        assert len(kd.read(target)) == 3
+
     def test_padded_points_are_unlabelled_and_counted(self, kpt, mpii_file, tmp_path):
         target = tmp_path / "x.json"
 

@@ -231,6 +231,9 @@ def test_the_origin_is_a_place(tmp_path):
 def test_categories_by_name_and_number(tmp_path):
     header = "image,nose_x,nose_y,class,category_id\n"
 
+    numbered = read(tmp_path / "t.csv", "image,nose_x,nose_y,category_id\na,1,2,7\na,1,2,\n")
+    assert numbered.categories == {}
+    assert numbered.category.tolist() == [7, kd.dataset.MISSING_INT]
     named = read(tmp_path / "t.csv", "image,nose_x,nose_y,class\na,1,2,cat\na,1,2,\na,1,2,dog\n")
     both = read(tmp_path / "t.csv", header + "a,1,2,dog,18\na,1,2,,3.0\na,1,2,dog,18\na,1,2,,\n")
 

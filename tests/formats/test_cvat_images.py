@@ -462,8 +462,6 @@ def test_xml_that_is_refused(tmp_path, text, message):
         ('group_id="1"', 'group_id="one"', "group_id: no whole number"),
         ('width="640"', 'width="640px"', "width: no whole number"),
         ('id="0" name', 'id="99999999999" name', "id: no whole number"),
-        ("000007.jpg", "../000007.jpg", "leads out of its folder"),
-        ("000007.jpg", "/000007.jpg", "leads out of its folder"),
         ("000007.jpg", "", "no file name"),
         ('data-label-name="nose"', 'data-label-name="left_eye"', "there twice"),
         ('data-label-name="nose"', 'data-label-name="knee"', "other points than its sublabels"),

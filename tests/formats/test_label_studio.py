@@ -365,10 +365,9 @@ def test_references_to_images(reference, name):
     assert file_name_of(reference) == name
 
 
-@pytest.mark.parametrize("name", ["../a.jpg", "/data/local-files/?d=../../a.jpg", "C:\\a.jpg", ""])
-def test_names_that_lead_out_are_refused(tmp_path, name):
-    bad = task(point("nose", 1, 1)) | {"data": {"image": name}}
-    with pytest.raises(FormatError, match=r"task 1: (a file name that leads out|no file name)"):
+def test_a_task_without_an_image_is_refused(tmp_path):
+    bad = task(point("nose", 1, 1)) | {"data": {"image": ""}}
+    with pytest.raises(FormatError, match=r"task 1: no file name"):
         read(saved(tmp_path, bad))
 
 

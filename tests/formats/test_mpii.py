@@ -458,7 +458,10 @@ def test_other_points_are_refused(tmp_path):
     ds = made()
     other, _ = kd.ops.map_schema(ds, kd.load_schema("coco"))
 
-    with pytest.raises(DatasetError, match=r"17 points of 'coco'. Fix: map it first"):
+    with pytest.raises(
+        DatasetError,
+        match=r"17 points of 'coco', and nothing for upper_neck, head_top. Fix: map it first",
+    ):
         mpii.write_all((other,), tmp_path / "out.mat")
     with pytest.raises(DatasetError, match="one dataset, 2 are given"):
         mpii.write_all((ds, ds), tmp_path / "out.mat")
