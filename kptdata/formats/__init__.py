@@ -54,6 +54,7 @@ FORMATS: Table[ModuleType] = Table(
         "sleap_analysis": "kptdata.formats.sleap_analysis",
         "csv": "kptdata.formats.wide_csv",
         "deeplabcut": "kptdata.formats.deeplabcut",
+        "datumaro": "kptdata.formats.datumaro",
     },
 )
 """Name -> module; more through the entry-point group ``kptdata.formats``."""
