@@ -35,6 +35,7 @@ class Habits:
         first_link: number of the first point in ``skeleton``.
         without: keys that are not made up.
         counted: how many points ``num_keypoints`` counts; None: all, or those of the body.
+        nested: whether each point is a list of its own.
     """
 
     format: str = "coco"
@@ -42,6 +43,7 @@ class Habits:
     first_link: int = 1
     without: Collection[str] = ()
     counted: int | None = None
+    nested: bool = False
 
 
 COCO = Habits()

@@ -33,6 +33,7 @@ __all__ = [
     "equal_points",
     "is_stated",
     "layout_to_write",
+    "nested_lists",
     "parts_of",
     "point_lists",
     "points_of_texts",
@@ -274,6 +275,13 @@ def point_lists(
         return list(whole_numbers(triples.reshape(len(rows), 3 * part.length)))
 
     return getter
+
+
+def nested_lists(
+    lists: Callable[[NDArray[np.intp]], list[Any]],
+) -> Callable[[NDArray[np.intp]], list[Any]]:
+    """Give each point of the lists a list of its own."""
+    return lambda rows: [[flat[i : i + 3] for i in range(0, len(flat), 3)] for flat in lists(rows)]
 
 
 def _scores(

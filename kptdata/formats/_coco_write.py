@@ -31,6 +31,7 @@ from kptdata.formats._coco_points import (
     agreeing_points,
     is_stated,
     layout_to_write,
+    nested_lists,
     point_lists,
 )
 from kptdata.formats._coco_read import BOXES, COLUMNS, LAYOUT
@@ -116,7 +117,7 @@ def write_ground_truth(
     )
     images = Images([dataset.images for dataset in ready])
     lost += images.lost
-    tables = [annotation_fields(dataset, lost) for dataset in ready]
+    tables = [annotation_fields(dataset, lost, nested=habits.nested) for dataset in ready]
     header = _header(ready, lost, invented, habits)
     refuse_losses(path, lost, meaning, strict=strict)
     atomic_write(path, _text(header, images, tables, ready))
@@ -166,7 +167,9 @@ def was_mapped(dataset: PoseDataset) -> bool:
     return bool(json.loads(dataset.meta[LAYOUT])["schema"] != dataset.schema.hash())
 
 
-def annotation_fields(dataset: PoseDataset, lost: Counter[str], *, scored: bool = False) -> Fields:
+def annotation_fields(
+    dataset: PoseDataset, lost: Counter[str], *, scored: bool = False, nested: bool = False
+) -> Fields:
     """Return the keys of a dataset's annotations; count what they cannot say."""
     fields, extras = Fields(), dataset.extras
     for key, (name, kind) in COLUMNS.items():
@@ -178,7 +181,7 @@ def annotation_fields(dataset: PoseDataset, lost: Counter[str], *, scored: bool 
             fields.overlay(key, extras[key], (dataset.image < 0) & extras[key].present)
     layout = layout_to_write(dataset) if dataset.schema.num_keypoints else ()
     for part in layout:
-        kept = _set_points(fields, dataset, part, scored=scored)
+        kept = _set_points(fields, dataset, part, scored=scored, nested=nested)
         lost += _lost_points(dataset, part, kept, scored=scored)
     for key, name in BOXES.items():
         if name in dataset.boxes or key in extras:
@@ -193,10 +196,11 @@ def annotation_fields(dataset: PoseDataset, lost: Counter[str], *, scored: bool 
 
 
 def _set_points(
-    fields: Fields, dataset: PoseDataset, part: Part, *, scored: bool
+    fields: Fields, dataset: PoseDataset, part: Part, *, scored: bool, nested: bool
 ) -> NDArray[np.bool_]:
     """Give rows a list of points; return where a kept text is written in its place."""
     lists, stated = point_lists(dataset, part, scored=scored), is_stated(dataset, part)
+    lists = nested_lists(lists) if nested else lists
     fields.set(part.key, _only_where(stated, lists))
     texts = dataset.extras.get(part.key)
     if texts is None:

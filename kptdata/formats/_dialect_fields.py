@@ -132,7 +132,7 @@ def _(rule: Pair, draft: _Draft) -> None:
     if rule.key not in draft.points:
         _read_into(draft.points, rule.key, Vector(2), draft)
         if rule.key in draft.points:
-            draft.points[rule.key] = draft.points[rule.key].reshape(-1, 1, 2)
+            draft.points[rule.key] = draft.points[rule.key][:, None]
 
 
 @_demote.register
@@ -140,9 +140,9 @@ def _(rule: Pair, draft: _Draft) -> None:
     held = draft.points.get(rule.key)
     if held is None or held.shape[1] != 1:
         return
-    _write_from(draft.points, rule.key, Vector(2), held.reshape(-1, 2), draft)
+    _write_from(draft.points, rule.key, Vector(2), held[:, 0], draft)
     if rule.key in draft.points:
-        draft.points[rule.key] = draft.points[rule.key].reshape(-1, 1, 2)
+        draft.points[rule.key] = draft.points[rule.key][:, None]
 
 
 def _read_into(
@@ -176,7 +176,7 @@ def _write_from(
     fields.column(key, kind, column, draft.extras.get(key))
     draft.stale += fields.stale
     draft.extras[key] = _texts(fields.values(key, np.arange(len(column))), as_json)
-    stated = ~is_missing(column).reshape(len(column), -1).all(axis=1)
+    stated = ~is_missing(column).all(axis=tuple(range(1, column.ndim)))
     unsaid = kind.absent(column) & stated
     if not unsaid.any():
         del columns[key]
@@ -279,13 +279,13 @@ def _(rule: Coordinates, draft: _Draft) -> None:
 
 @_demote.register
 def _(rule: Coordinates, draft: _Draft) -> None:
-    if draft.xyz is None or draft.space != rule.space:
+    if draft.xyz is None or draft.space != rule.space or not draft.xyz.shape[1]:
         return
     xyz = draft.xyz
     ones = np.ones((*xyz.shape[:2], rule.width - 3))
     ones[np.isnan(xyz).all(axis=2)] = np.nan
     values = np.concatenate([xyz, ones], axis=2)
-    column = values if rule.nested else values.reshape(len(values), -1)
+    column = values if rule.nested else values.reshape(len(values), xyz.shape[1] * rule.width)
     kind = _kind_of(rule, xyz.shape[1])
     texts = draft.extras.get(rule.key)
     if texts is not None:  # what was no coordinate is no disagreement

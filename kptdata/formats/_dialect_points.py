@@ -20,9 +20,8 @@ from kptdata.formats._coco_fields import whole_numbers
 from kptdata.formats._coco_kinds import Box
 from kptdata.formats._coco_points import (
     PointArrays,
-    agreeing_points,
     equal_points,
-    is_stated,
+    nested_lists,
     point_lists,
     points_of_texts,
     whole,
@@ -30,6 +29,7 @@ from kptdata.formats._coco_points import (
 from kptdata.formats._coco_read import BOXES
 from kptdata.formats._coco_rows import read_column
 from kptdata.formats._dialect import Dialect
+from kptdata.formats._json import loads_or_none
 from kptdata.visibility import Visibility
 
 __all__ = ["LOSSES", "points_of_file", "points_to_file"]
@@ -83,6 +83,8 @@ class _Arrays(NamedTuple):
 
 def points_of_file(dataset: PoseDataset, dialect: Dialect) -> PoseDataset:
     """Return a dataset that was read as COCO's with points and boxes in our terms."""
+    if dialect.nested and dataset.schema.num_keypoints:
+        dataset = _without_nested(dataset)
     if dialect.labelled is None and not dialect.origin:
         return dataset
     stated = _Arrays.of(dataset)
@@ -112,6 +114,24 @@ def points_of_file(dataset: PoseDataset, dialect: Dialect) -> PoseDataset:
     )
 
 
+def _without_nested(dataset: PoseDataset) -> PoseDataset:
+    """Drop texts of lists in lists that say no more than the columns: they are written so again."""
+    part = whole(dataset.schema)[0]
+    texts = dataset.extras.get(part.key)
+    if texts is None:
+        return dataset
+    kept = list(texts)
+    rows = np.flatnonzero(texts.present)
+    lists = nested_lists(point_lists(dataset, part, scored=False))(rows)
+    for row, points in zip(rows.tolist(), lists, strict=True):
+        if loads_or_none(texts[row]) == points:
+            kept[row] = None
+    extras = {k: v for k, v in dataset.extras.items() if k != part.key}
+    if any(text is not None for text in kept):
+        extras[part.key] = RawColumn(kept)
+    return dataset.replace(extras=extras)
+
+
 def _note_of(key: str, dialect: Dialect) -> str:
     return f"{key}:{dialect.name}"
 
@@ -132,9 +152,9 @@ def _moved(boxes: NDArray[np.float64], move: int) -> NDArray[np.float64]:
 
 def points_to_file(dataset: PoseDataset, dialect: Dialect, lost: Counter[str]) -> PoseDataset:
     """Return a dataset whose points and boxes are to be written as COCO's are."""
-    if dialect.labelled is not None or dialect.origin:
-        dataset = _in_terms_of_file(dataset, dialect, lost)
-    return _nested(dataset) if dialect.nested and dataset.schema.num_keypoints else dataset
+    if dialect.labelled is None and not dialect.origin:
+        return dataset
+    return _in_terms_of_file(dataset, dialect, lost)
 
 
 def _in_terms_of_file(dataset: PoseDataset, dialect: Dialect, lost: Counter[str]) -> PoseDataset:
@@ -198,17 +218,3 @@ def _boxes_of_file(
         same = (_moved(stated, -origin) == held[rows]).all(axis=1)
         boxes[rows[same]] = stated[same]
     return boxes
-
-
-def _nested(dataset: PoseDataset) -> PoseDataset:
-    """Give each point a list of its own, as text, where no text says the same already."""
-    part = whole(dataset.schema)[0]
-    old = dataset.extras.get(part.key, RawColumn.absent(len(dataset)))
-    kept = agreeing_points(dataset, part, old, scored=False)
-    rows = np.flatnonzero(~kept & is_stated(dataset, part))
-    texts: list[bytes | None] = [text if k else None for text, k in zip(old, kept, strict=True)]
-    lists = point_lists(dataset, part, scored=False)(rows)
-    for row, flat in zip(rows.tolist(), lists, strict=True):
-        triples = [flat[i : i + 3] for i in range(0, len(flat), 3)]
-        texts[row] = msgspec.json.encode(triples)
-    return dataset.replace(extras={**dataset.extras, part.key: RawColumn(texts)})

@@ -137,7 +137,7 @@ class DialectFormat:
             complete=complete,
             area=area or own.area,
             keep_empty=keep_empty,
-            habits=Habits(own.name, own.category, own.first_link, without, own.counted),
+            habits=Habits(own.name, own.category, own.first_link, without, own.counted, own.nested),
             lost=lost,
             meaning=self.LOSSES,
         )

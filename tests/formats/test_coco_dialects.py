@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from coco_files import parsed, same_json
 from format_plants import PLANTS, plain
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import datasets
 
 import kptdata as kd
 from kptdata import DatasetError, SchemaError, Space, UnknownNameError, load_schema
@@ -268,6 +271,31 @@ def test_a_planted_value_is_kept_or_counted(name, tmp_path):
         )
         found[plant] = differs - base_changed
         assert counted or not found[plant], f"{plant}: {found[plant]}"
+
+
+HABITS = ["jhmdb", "posetrack18", "rhd", "h36m", "300w", "interhand2d", "mpii_trb"]
+
+
+@pytest.mark.parametrize("name", HABITS)
+@settings(
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_any_dataset_is_kept_or_counted(name, tmp_path, data):
+    ds = data.draw(datasets(load_schema(DIALECTS[name].schema)))
+    path, again = tmp_path / "a.json", tmp_path / "b.json"
+
+    report = kd.write(ds, path, format=name)
+    found = kd.read(path, format=name)
+    repeated = kd.write(found, again, format=name)
+
+    assert report.instances == len(found)
+    if changed(ds, found) - {"order"}:
+        assert report.lost or report.invented
+    assert not repeated.lost
+    assert same_json(parsed(again), parsed(path))
+    assert kd.read(again, format=name) == found
 
 
 @pytest.mark.parametrize("name", DIALECTS)
