@@ -1,13 +1,15 @@
 """docs/formats/matrix.md, made from the live table of formats: ``python tests/formats_page.py``.
 
 The text above the first marker is written by hand; everything from there on is what the formats say
-of themselves.
+of themselves, and what was found by writing values and reading them.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+from format_holds import HOLDS, holds
 
 from kptdata.formats import FormatFacts, catalogue
 
@@ -34,6 +36,23 @@ def _matrix(facts: tuple[FormatFacts, ...]) -> list[str]:
     return rows
 
 
+def _held(facts: tuple[FormatFacts, ...]) -> list[str]:
+    titles = list(HOLDS)
+    rows = [f"| format | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+    for fact in facts:
+        cells = ["yes" if kept else "" for kept in holds(fact.name)]
+        rows.append("| " + " | ".join([f"`{fact.name}`", *cells]) + " |")
+    return rows
+
+
+HELD = """
+## What comes back
+
+Found by writing a value into a file of each format and reading it: *yes* stands for values that are
+exactly as they were. What is not is in the account, under one of the keys above. States of points
+are those of people that someone annotated; a few formats hold others for predictions."""
+
+
 def _section(fact: FormatFacts, earlier: list[FormatFacts]) -> list[str]:
     lines = ["", f"## {fact.name}", "", f"{_cell(fact.title)}."]
     if fact.suffixes:
@@ -51,7 +70,7 @@ def _section(fact: FormatFacts, earlier: list[FormatFacts]) -> list[str]:
 def renewed(text: str) -> str:
     """Return the page with its tables as the formats are now."""
     facts = catalogue()
-    lines = [BEGIN, "", *_matrix(facts)]
+    lines = [BEGIN, "", *_matrix(facts), *HELD.splitlines(), "", *_held(facts)]
     for number, fact in enumerate(facts):
         lines += _section(fact, list(facts[:number]))
     head = text.partition(BEGIN)[0].rstrip()

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from contracts.test_formats import NAMES, SETTINGS, Setting
+from contracts.test_formats import NAMES
+from format_holds import ordered, setting
 from format_plants import plain
 from numpy.typing import NDArray
 
@@ -23,11 +24,6 @@ from kptdata.visibility import Visibility
 V = Visibility
 PAIRS = [pytest.param(a, b, id=f"{a}-to-{b}") for a in NAMES for b in NAMES]
 STATES = (V.VISIBLE, V.OCCLUDED, V.LABELLED, V.UNLABELLED, V.ABSENT)
-
-
-def setting(name: str) -> Setting:
-    """How the contract tests a format: file name, schema, whether sizes are needed."""
-    return SETTINGS.get(name, Setting())
 
 
 def with_cycle(schema: str, states: tuple[Visibility, ...]) -> PoseDataset:
@@ -89,14 +85,6 @@ def comes_back(name: str, state: Visibility, scored: bool, folder: Path) -> bool
     assert len(ds) == len(found)
     mine = ds.visibility == state
     return bool((found.visibility[mine] == state).all())
-
-
-def ordered(ds: PoseDataset) -> PoseDataset:
-    """Order people by their first labelled place, which is different for each."""
-    if not len(ds):
-        return ds
-    first = ds.labelled.argmax(axis=1)
-    return ds[np.argsort(ds.xy[np.arange(len(ds)), first, 0], kind="stable")]
 
 
 def shared_rows(a: str, b: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
