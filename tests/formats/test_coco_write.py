@@ -203,6 +203,30 @@ def test_a_whole_body_is_written_in_parts(tmp_path):
     np.testing.assert_array_equal(found.visibility, ds.visibility)
 
 
+@pytest.mark.parametrize(
+    ("key", "group"),
+    [("face", "face"), ("lefthand", "left_hand"), ("righthand", "right_hand"), ("foot", "foot")],
+)
+def test_a_part_is_valid_and_boxed_by_its_own_points(key, group, tmp_path):
+    """Only that part is labelled: the others are not valid and have empty boxes."""
+    ds = crowd(1, schema="coco_wholebody")
+    own = np.isin(np.arange(133), [*range(17), *ds.schema.group_indices(group)])
+    lone = ds.replace(
+        xy=np.where(own[:, None], ds.xy, np.nan), visibility=np.where(own, ds.visibility, 0)
+    )
+    labelled = lone.xy[0, ds.schema.group_indices(group)]
+
+    kd.write(lone, tmp_path / "a.json", format="coco")
+
+    (entry,) = parsed(tmp_path / "a.json")["annotations"]
+    valid = {name: entry[f"{name}_valid"] for name in ("face", "lefthand", "righthand", "foot")}
+    assert valid == {name: name == key for name in valid}
+    low, high = np.nanmin(labelled, axis=0), np.nanmax(labelled, axis=0)
+    for name in ("face", "lefthand", "righthand"):
+        expected = [*low, *(high - low)] if name == key else [0, 0, 0, 0]
+        assert entry[f"{name}_box"] == pytest.approx(expected)
+
+
 def test_two_datasets_get_categories_of_their_own(tmp_path):
     people, hands = crowd(2), crowd(3, schema="freihand").replace(id=None)
     path = tmp_path / "a.json"
@@ -276,6 +300,29 @@ def test_a_text_wins_only_as_long_as_it_is_true(tmp_path):
     assert second["keypoints"] == [4, 5, 2] * 17
     assert second["iscrowd"] == 1
     assert dict(report.lost) == {"stale_text": 2, "visibility_labelled": 17, "keypoint_score": 17}
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_text_is_stale_if_one_number_of_one_point_changes(axis, tmp_path):
+    row = annotation(keypoints=[3, 4, 0.5] + [5, 6, 2] * 16)
+    ds = kd.read(save(ground_truth(row), tmp_path / "a.json"), format="coco")
+    xy = ds.xy.copy()
+    xy[0, 8, axis] += 1
+
+    kd.write(ds.replace(xy=xy), tmp_path / "b.json", format="coco")
+
+    (written,) = parsed(tmp_path / "b.json")["annotations"]
+    assert written["keypoints"][24:27] == [5 + (axis == 0), 6 + (axis == 1), 2]
+
+
+def test_a_text_is_stale_if_the_stated_coordinates_go(tmp_path):
+    row = annotation(keypoints=[3, 4, -1] + [5, 6, 2] * 16)
+    ds = kd.read(save(ground_truth(row), tmp_path / "a.json"), format="coco")
+
+    kd.write(ds.replace(given_xy=None), tmp_path / "b.json", format="coco")
+
+    (written,) = parsed(tmp_path / "b.json")["annotations"]
+    assert written["keypoints"][:3] == [0, 0, 0]
 
 
 def test_a_new_box_replaces_a_text(tmp_path):
