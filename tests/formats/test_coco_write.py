@@ -151,6 +151,24 @@ def test_what_is_stated_is_not_replaced(tmp_path):
     assert set(report.invented) == {"bbox", "num_keypoints", "categories"}
 
 
+def test_what_is_stated_in_part_is_completed_in_part(tmp_path):
+    ds = crowd(3).replace(
+        iscrowd=[1, -1, 0], category=[5, kd.dataset.MISSING_INT, 5], categories={5: "athlete"},
+        bbox=[[1, 2, 3, 4], [0, 0, 10, 20], [5, 5, 6, 7]], area=[7, NAN, NAN], id=None,
+    )  # fmt: skip
+    path = tmp_path / "a.json"
+
+    report = kd.write(ds, path, format="coco", area="box")
+
+    rows = parsed(path)["annotations"]
+    assert [r["iscrowd"] for r in rows] == [1, 0, 0]
+    assert [r["category_id"] for r in rows] == [5, 5, 5]
+    assert [r["area"] for r in rows] == [7, 200, 42]
+    assert report.invented["iscrowd"] == report.invented["category_id"] == 1
+    assert report.invented["area (box)"] == 2
+    assert report.invented["id"] == 3
+
+
 def test_id_0_is_renumbered_where_evaluation_would_miss_it(tmp_path):
     path = tmp_path / "a.json"
 
