@@ -121,7 +121,7 @@ class Completion:
         gone = category == MISSING_INT
         names = dict(dataset.categories)
         if gone.any() or not names:
-            own = next(iter(names), number)
+            own = next(iter([*names, *np.unique(category[~gone]).tolist()]), number)
             given = self._habits.category
             names.setdefault(own, given[0] if given else _category_name(dataset))
             self.invented["category_id"] += int(gone.sum())

@@ -169,6 +169,26 @@ def test_what_is_stated_in_part_is_completed_in_part(tmp_path):
     assert report.invented["id"] == 3
 
 
+def test_a_category_without_a_name_gets_one_and_none_is_made_beside_it(tmp_path):
+    path = tmp_path / "a.json"
+
+    report = kd.write(crowd(3).replace(category=[5, 6, 5], categories={}), path, format="coco")
+
+    assert [(c["id"], c["name"]) for c in parsed(path)["categories"]] == [(5, "person"), (6, "6")]
+    assert report.invented["categories"] == 2
+    assert "category_id" not in report.invented
+
+
+def test_ids_that_are_text_are_completed_by_free_ones(tmp_path):
+    path = tmp_path / "a.json"
+    ids = np.array(["1", "", "b"], dtype=np.dtypes.StringDType())
+
+    report = kd.write(crowd(3).replace(id=ids), path, format="coco")
+
+    assert [a["id"] for a in parsed(path)["annotations"]] == ["1", "2", "b"]
+    assert report.invented["id"] == 1
+
+
 def test_id_0_is_renumbered_where_evaluation_would_miss_it(tmp_path):
     path = tmp_path / "a.json"
 
