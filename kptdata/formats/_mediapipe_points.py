@@ -36,7 +36,7 @@ SIZES: Mapping[str, tuple[int, ...]] = {"pose": (33,), "hand": (21,), "face": (4
 
 _INDEX = ("index", "id", "point_index", "landmark_index")
 _ALIASES = {"v": "visibility", "p": "presence", "score": "visibility"}
-_FAR = 1e300
+_FAR = 1e12  # nothing is so many pictures, or metres, away
 
 
 class Landmarks(NamedTuple):
@@ -121,8 +121,10 @@ def _unwrapped(value: Any) -> Any:
 
 
 def _is_people(value: Any) -> bool:
-    """Tell whether a value is a list of points, and not a point."""
-    return isinstance(value, list) and (not value or isinstance(value[0], dict | list | None))
+    """Tell whether a value is a list of points, present or not, and no point of some numbers."""
+    if not isinstance(value, list):
+        return False
+    return not 0 < len(value) <= len(FIELDS) or any(isinstance(v, dict | list) for v in value)
 
 
 def landmarks_of(points: Any, kind: str, path: Path, place: str) -> Landmarks:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kptdata.dataset import Space
 from kptdata.errors import FormatError, SchemaError
-from kptdata.formats._mediapipe_frames import Frame, Listed, is_handedness
+from kptdata.formats._mediapipe_frames import Frame, Listed, is_handedness, listed
 from kptdata.formats._mediapipe_points import (
     FIELDS,
     SIZES,
@@ -25,7 +25,17 @@ from kptdata.formats._mediapipe_points import (
 from kptdata.schema import Schema
 from kptdata.visibility import Visibility
 
-__all__ = ["OWN", "SPACE", "WORLD", "Group", "Met", "columns_of", "groups_of", "looks_like_pixels"]
+__all__ = [
+    "OWN",
+    "SPACE",
+    "WORLD",
+    "Group",
+    "Met",
+    "columns_of",
+    "groups_of",
+    "is_frame",
+    "looks_like_pixels",
+]
 
 Floats = NDArray[np.float64]
 
@@ -84,30 +94,40 @@ def met_in(frame: Frame, number: int, only: str, path: Path) -> list[Met]:
     found: list[Met] = []
     by_list: dict[Listed, list[Met | None]] = {}
     hands: list[Met | None] = []
-    for key, listed in frame.lists.items():
+    for key, of in frame.lists.items():
         place = f"{frame.place}.{key}".lstrip(".")
-        if not listed.world and _wanted(listed, only):
-            if listed in by_list:
+        if not of.world and _wanted(of, only):
+            if of in by_list:
                 raise FormatError("landmarks are listed twice", path=path, place=place)
-            mine = _met(frame.said[key], listed, number, path, place)
-            by_list[listed] = mine
+            mine = _met(frame.said[key], of, number, path, place)
+            by_list[of] = mine
             found += [each for each in mine if each is not None]
-            if not listed.side:
+            if not of.side:
                 hands += [each for each in mine if each is None or each.kind == "hand"]
     wrong = {each.kind for each in found} - {only}
     if only and wrong:
         raise _other_kind(only, wrong.pop(), path, frame.place or None)
-    for key, listed in frame.lists.items():
+    for key, of in frame.lists.items():
         place = f"{frame.place}.{key}".lstrip(".")
-        if listed.world and listed._replace(world=False) in by_list:
-            _add_world(by_list[listed._replace(world=False)], frame.said[key], path, place)
-        elif listed.world and _wanted(listed, only) and people_in(frame.said[key], path, place):
+        if of.world and of._replace(world=False) in by_list:
+            _add_world(by_list[of._replace(world=False)], frame.said[key], path, place)
+        elif of.world and _wanted(of, only) and people_in(frame.said[key], path, place):
             raise FormatError("metres without a place in the picture", path=path, place=place,
                               expected="the landmarks of the picture beside them")  # fmt: skip
-        elif listed.world or listed not in by_list:
+        elif of.world or of not in by_list:
             frame.others[key] = frame.said[key]
     _add_handedness(frame, hands, path)
     return found
+
+
+def is_frame(said: dict[str, Any]) -> bool:
+    """Tell whether lists are such as `met_in` takes."""
+    lists = {key: found for key in said if (found := listed(key)) is not None}
+    try:
+        met_in(Frame("", lists, said), 0, "", Path())
+    except (FormatError, SchemaError):
+        return False
+    return True
 
 
 def _wanted(listed: Listed, only: str) -> bool:

@@ -19,7 +19,14 @@ from kptdata.formats._collect import text_of
 from kptdata.formats._inverse import exact_quotient, inverse, product
 from kptdata.formats._mediapipe_frames import is_handedness, is_taken, listed
 from kptdata.formats._mediapipe_points import FIELDS, SIZES, is_extra, known_kind, schema_of
-from kptdata.formats._mediapipe_read import OWN, SPACE, WORLD, columns_of, looks_like_pixels
+from kptdata.formats._mediapipe_read import (
+    OWN,
+    SPACE,
+    WORLD,
+    columns_of,
+    is_frame,
+    looks_like_pixels,
+)
 from kptdata.formats._plan import Plan, held
 from kptdata.formats._tree import safe_name
 from kptdata.formats._trivia import is_trivia
@@ -39,7 +46,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 CONTAINER = f"container:{OWN}"
-_FAR = 1e300
+_FAR = 1e12
 _DIGITS = 9
 
 
@@ -98,8 +105,11 @@ def _others(text: bytes | None, kinds: Sequence[str]) -> dict[str, msgspec.Raw]:
 
     Lists of landmarks of kinds that nobody asked for are such keys.
     """
-    found = _object(text)
-    return {key: value for key, value in found.items() if _is_other(key, kinds)}
+    found = {k: value for k, value in _object(text).items() if _is_other(k, kinds)}
+    lists = {k: msgspec.json.decode(v) for k, v in found.items() if listed(k) or is_handedness(k)}
+    if lists and not is_frame(lists):
+        return {k: value for k, value in found.items() if k not in lists}
+    return found
 
 
 def _is_other(key: str, kinds: Sequence[str]) -> bool:
@@ -242,7 +252,8 @@ def _image(dataset: PoseDataset, rows: NDArray[np.intp], wh: NDArray[np.int64]) 
     for place, name in ((2, "keypoints:z"), (4, "keypoints:presence")):
         image[..., place] = _number(dataset, name)[rows]
     image = np.where(np.abs(image) < _FAR, image, np.nan)
-    return np.where(dataset.labelled[rows][..., None], image, np.nan)
+    there = ~np.isnan(image[..., :2]).any(axis=-1, keepdims=True)
+    return np.where(there, image, np.nan)
 
 
 def _fractions(xy: Floats, size: Floats) -> Floats:
@@ -251,9 +262,10 @@ def _fractions(xy: Floats, size: Floats) -> Floats:
     These are short decimals, and numbers of half the digits, as the interface computes them.
     """
     found = inverse(xy, xy / size, lambda f: f * size)
-    likely = found.astype(np.float32).astype(np.float64)
-    for other in (likely, *(np.round(found, digits) for digits in range(_DIGITS, 0, -1))):
-        found = np.where(other * size == xy, other, found)
+    with np.errstate(over="ignore", invalid="ignore"):
+        likely = found.astype(np.float32).astype(np.float64)
+        for other in (likely, *(np.round(found, digits) for digits in range(_DIGITS, 0, -1))):
+            found = np.where(other * size == xy, other, found)
     return found
 
 

@@ -314,7 +314,8 @@ def _num_points(value: Any, part: str, dims: int, path: Path, place: str) -> int
 
 
 def _no_list(value: Any, path: Path, place: str) -> FormatError:
-    odd = next((v for v in value if type(v) not in (int, float)), value) if value else value
+    within = value if isinstance(value, list) else ()
+    odd = next((v for v in within if type(v) not in (int, float)), value)
     return FormatError(
         "no list of points", path=path, place=place, expected="numbers", found=repr(odd)[:40]
     )

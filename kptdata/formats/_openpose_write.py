@@ -219,7 +219,8 @@ def _spelled(key: str) -> tuple[str, int]:
 
 
 def _flat(dataset: PoseDataset, rows: NDArray[np.intp]) -> Floats:
-    labelled = dataset.labelled[rows]
+    near = (np.abs(dataset.xy[rows]) < _FAR).all(axis=-1)
+    labelled = dataset.labelled[rows] & near
     score = dataset.column("keypoint_score")[rows]
     score = np.where(np.isfinite(score) & (np.abs(score) < _FAR), score, np.nan)
     given = dataset.column("given_xy")[rows]

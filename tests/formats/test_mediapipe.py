@@ -392,6 +392,38 @@ def test_losses_are_counted(tmp_path):
     assert not report.invented
 
 
+def test_places_that_no_file_may_hold_are_counted(tmp_path):
+    xy = np.full((2, 33, 2), 5.0)
+    xy[0, 0] = 1e305, 1
+
+    report = kd.write(poses(xy=xy), tmp_path / "a.json", format="mediapipe")
+
+    assert report.lost == {"xy": 1, "visibility": 1}
+    assert kd.read(tmp_path / "a.json").num_labelled.tolist() == [32, 33]
+
+
+def test_lists_of_others_that_nobody_could_read_are_counted(tmp_path):
+    extras = {"mediapipe": RawColumn([b'{"hand_landmarks": [[1]], "note": 2}', None])}
+    images = ImageTable.of(["a.jpg", "b.jpg"], width=[9, 9], height=[9, 9], extras=extras)
+
+    report = kd.write(poses(images=images), tmp_path / "a.json", format="mediapipe")
+
+    assert report.lost == {"image_extras": 1}
+    ds = kd.read(tmp_path / "a.json")
+    assert ds.images.extras["mediapipe"].parsed(0) == {"note": 2}
+
+
+@pytest.mark.parametrize("point", [[None, 0.25], [0.25, None]])
+def test_half_a_place_is_none(point, tmp_path):
+    body = [[0.5, 0.5] for _ in range(32)] + [point]
+    path = saved(tmp_path / "walk.json", [{"pose_landmarks": body, **SIZED}])
+
+    ds = kd.read(path)
+
+    assert ds.visibility[0, 32] == V.UNLABELLED
+    assert np.isnan(ds.xy[0, 32]).all()
+
+
 def test_points_are_written_by_name(tmp_path):
     backwards = Schema("mine", tuple(reversed(POSE.keypoints)), POSE.links)
     plain = poses()

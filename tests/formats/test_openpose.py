@@ -362,6 +362,7 @@ def test_a_file_may_say_its_scale(tmp_path):
         ({"pose_keypoints_2d": [1, 2, "a"]}, r"expected numbers.*'a'"),
         ({"pose_keypoints_2d": [1, 2, True]}, r"expected numbers.*True"),
         ({"pose_keypoints_2d": {"a": 1}}, r"people\[0\]\.pose_keypoints_2d.*expected numbers"),
+        ({"pose_keypoints_2d": 7}, r"people\[0\]\.pose_keypoints_2d.*expected numbers, found 7"),
         ({"face_keypoints_2d": numbers(68)}, r"expected 70 points of 3 numbers.*204"),
         ({"hand_left_keypoints_3d": numbers(21)}, r"expected 21 points of 4 numbers.*63"),
         ({"pose_keypoints_2d": [10**400, 1, 1]}, "too large"),
@@ -442,6 +443,16 @@ def test_losses_are_counted(tmp_path):
     assert back.num_labelled.tolist() == [25, 24]
     assert back.keypoint_score[0, :4].tolist() == [0.5, 1e-9, 1e-9, 1.0]
     assert back.track.tolist() == [7, kd.dataset.MISSING_INT]
+
+
+def test_places_that_no_file_may_hold_are_counted(tmp_path):
+    xy = np.full((2, 25, 2), 5.0)
+    xy[0, 0] = 1e305
+
+    report = kd.write(bodies(xy=xy), tmp_path / "out", format="openpose")
+
+    assert report.lost == {"xy": 1, "visibility": 1, "keypoint_score": 1, "file_name": 2}
+    assert kd.read(tmp_path / "out").num_labelled.tolist() == [24, 25]
 
 
 def test_points_are_written_by_name(tmp_path):
