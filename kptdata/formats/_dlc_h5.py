@@ -160,9 +160,11 @@ class _Reader:
         return Sheet(columns, index, rows, values)
 
     def _dataset(self, name: str) -> Any:
-        item = self._group.get(name)
+        link = self._group.get(name, getlink=True)
+        item = self._group.get(name) if isinstance(link, h5py_of().HardLink) else None
         if not isinstance(item, h5py_of().Dataset):
-            raise self._wrong(name, "a dataset", "none")
+            found = "none" if link is None else type(link).__name__
+            raise self._wrong(name, "a dataset", found)
         if _text(item, "PSEUDOATOM") or item.dtype.kind == "O":
             raise self._wrong(
                 name,

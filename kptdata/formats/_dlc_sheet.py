@@ -45,7 +45,6 @@ LEVELS = (("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodypart
 LIKELIHOOD = "likelihood"
 
 _FRAME = re.compile(r"0|[1-9][0-9]{0,17}")
-_HEADER = re.compile(rb"scorer,[^\n]*\n(individuals,[^\n]*\n)?bodyparts,[^\n]*\ncoords,")
 _MOST_CELL = 1 << 20
 
 
@@ -122,8 +121,17 @@ def _wrong(path: Path, place: str, expected: str, found: str) -> FormatError:
 
 
 def looks_like_csv(head: bytes) -> bool:
-    """Tell whether a file that begins so has DeepLabCut's header rows."""
-    return _HEADER.match(head.replace(b"\r\n", b"\n")) is not None
+    """Tell whether a file that begins so has DeepLabCut's header rows, as far as they are seen.
+
+    A header row of many individuals is longer than what is read of a file to recognise it.
+    """
+    lines = head.split(b"\n", len(LEVELS[1]))[: len(LEVELS[1])]
+    names = tuple(
+        line.partition(b",")[0].decode(errors="replace") for line in lines if b"," in line
+    )
+    seen = [levels for levels in LEVELS if levels == names[: len(levels)]]
+    cut = len(lines) < len(LEVELS[1]) and any(levels[: len(names)] == names for levels in LEVELS)
+    return bool(names) and (bool(seen) or cut)
 
 
 def read_csv(path: Path) -> Sheet:
@@ -138,7 +146,7 @@ def read_csv(path: Path) -> Sheet:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise _wrong(path, f"byte {error.start}", "UTF-8", repr(data[error.start])) from None
-    if not looks_like_csv(data[:_MOST_CELL]):
+    if not looks_like_csv(data):
         first = text[:40].partition("\n")[0]
         raise FormatError(
             "no CSV of DeepLabCut",
@@ -159,7 +167,7 @@ def read_csv(path: Path) -> Sheet:
 
 
 def _parsed(lines: Any, path: Path) -> Sheet:
-    header = [row for row in islice(lines, 3) if row]
+    header = [row for row in islice(lines, len(LEVELS[0])) if row]
     if [row[0] for row in header[1:2]] == [LEVELS[1][1]]:
         header += islice(lines, 1)
     if tuple(row[0] for row in header) not in LEVELS:

@@ -121,8 +121,17 @@ def check_dataset(item: Any, name: str, path: Path, limit: int) -> None:
         limit: bytes that it can have at most.
 
     Raises:
-        FormatError: it has an impossible size, or is compressed in a way that h5py cannot undo.
+        FormatError: it has an impossible size, its values are in other files, or it is compressed
+            in a way that h5py cannot undo.
     """
+    if item.external or item.is_virtual:
+        raise FormatError(
+            "values that are kept in another file",
+            path=path,
+            place=name,
+            found=str(item.external[0][0]) if item.external else "a virtual dataset",
+            fix="write the file again with its values inside",
+        )
     size = math.prod(item.shape or ()) * item.dtype.itemsize
     if item.shape is None or size > limit:
         raise FormatError(

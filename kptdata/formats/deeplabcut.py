@@ -187,9 +187,12 @@ def write_all(
 def _scorer(datasets: Sequence[PoseDataset], path: Path, given: str | None) -> str:
     """Return who labelled: as asked for, as the name of the file says, as the data says."""
     named = _NAMED.fullmatch(path.name)
+    if given is not None and not _is_scorer(given):
+        raise OptionError(f"scorer: expected a name, which names files, got {given!r}")
     said: list[Any] = [given, named and named[1]]
     said += [msgspec.json.decode(d.meta[SCORER]) for d in datasets if SCORER in d.meta]
-    found = next((one for one in said if one is not None), _SCORER)
-    if not isinstance(found, str) or not re.fullmatch(r"[^/\\\0\r\n]+", found):
-        raise OptionError(f"scorer: expected a name, which names files, got {found!r}")
-    return found
+    return next((one for one in said if _is_scorer(one)), _SCORER)
+
+
+def _is_scorer(said: Any) -> bool:
+    return isinstance(said, str) and re.fullmatch(r"[^/\\\0\r\n]+", said) is not None

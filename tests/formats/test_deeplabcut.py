@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from kptdata import (
     FormatError,
     ImageTable,
     KptDataError,
+    MissingDependencyError,
     OptionError,
     PoseDataset,
     Schema,
@@ -264,6 +266,20 @@ def test_large_tables_are_read_in_time(tmp_path):
     np.testing.assert_array_equal(ds.xy[:, :, 0], values[:, ::3])
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_header_rows_longer_than_what_is_looked_at(rows, tmp_path):
+    cells = 65_536 // (10 * rows) + 10
+    people = [f"m{i:06}" for i in range(cells)]
+    header = [["n" * 9] * cells, people, ["p" * 9] * cells, ["x", "y"] * (cells // 2)]
+    lines = [",".join([name, *row]) for name, row in zip(HEADER, header, strict=True)]
+    path = table(*lines, path=tmp_path / "a.csv")
+
+    assert deeplabcut.sniff(path).confidence > 0.5
+
+
+HEADER = ("scorer", "individuals", "bodyparts", "coords")
+
+
 # HDF5
 
 
@@ -377,6 +393,50 @@ def test_compression_that_h5py_lacks_is_named(tmp_path, monkeypatch):
 
     with pytest.raises(FormatError, match=r"block0_values: compressed .*found deflate"):
         kd.read(path)
+
+
+def replaced(path: Path, how: str) -> None:
+    """Keep the values of a table in another file."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "r+") as file:
+        group = file["df_with_missing"]
+        del group["block0_values"]
+        if how == "ExternalLink":
+            group["block0_values"] = h5py.ExternalLink("other.h5", "/secret")
+        elif how == "virtual":
+            layout = h5py.VirtualLayout((2, 10), "f8")
+            layout[:] = h5py.VirtualSource("other.h5", "secret", (2, 10))
+            group.create_virtual_dataset("block0_values", layout)
+        else:
+            group.create_dataset("block0_values", (2, 10), "f8", external="secret.bin")
+
+
+@pytest.mark.parametrize("how", ["ExternalLink", "virtual", "secret.bin"])
+def test_values_of_other_files_are_not_read(how, tmp_path):
+    path = unpacked("multi_fixed.h5", tmp_path)
+    replaced(path, how)
+
+    with pytest.raises(FormatError, match=f"block0_values: .*found .*{how}"):
+        kd.read_all(path, format="deeplabcut")
+
+
+def test_without_h5py_the_extra_is_named(tmp_path, monkeypatch):
+    path = unpacked("multi_fixed.h5", tmp_path)
+    project = tmp_path / "p"
+    kd.write_all(kd.read_all(DATA / "project"), project, format="deeplabcut")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+
+    assert deeplabcut.sniff(path).confidence == 0
+    for call in (
+        lambda: deeplabcut.read_all(path),
+        lambda: deeplabcut.write_all([animals()], path),
+    ):
+        with pytest.raises(MissingDependencyError, match=r"kptdata\[formats\]"):
+            call()
+    # What a project has as CSV too is read all the same, and noted.
+    ds = kd.read_all(project)[0]
+    assert len(ds) == 2
+    assert "h5py is not installed" in " ".join(ds.provenance)
 
 
 @pytest.mark.parametrize("name", ["single_table.h5", "multi_fixed.h5"])
@@ -497,6 +557,8 @@ def test_the_scorer_is_asked_for_named_by_the_file_or_known(tmp_path):
 
     files = [named, tmp_path / "a.csv", tmp_path / "b.csv"]
     assert [read_csv(file).scorer for file in files] == ["bob", "eve", "kptdata"]
+    kd.write(animals(meta={"scorer": b"[1]"}), tmp_path / "b.csv", format="deeplabcut")
+    assert read_csv(tmp_path / "b.csv").scorer == "kptdata"
     with pytest.raises(OptionError, match="scorer: expected a name"):
         kd.write(ds, named, format="deeplabcut", scorer="a/b")
 
