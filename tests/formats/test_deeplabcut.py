@@ -122,6 +122,24 @@ def test_predictions_have_scores_and_frames(suffix, tmp_path):
     assert ds.meta["scorer"] == f'"{NET}"'.encode()
 
 
+def test_the_frame_is_the_last_number_of_the_name(tmp_path):
+    rows = [f"labeled-data/v2/{name}.png,1,2" for name in ("cam1_img0017", "img3-b", "img")]
+
+    ds = kd.read(table(*HEAD, *rows, path=tmp_path / "a.csv"))
+
+    assert ds.images.sequence.tolist() == ["v2"] * 3
+    assert ds.images.frame.tolist() == [17, 3, kd.dataset.MISSING_INT]
+
+
+def test_a_point_without_likelihood_has_no_score(tmp_path):
+    path = table(
+        "scorer,n,n,n,n,n", "bodyparts,a,a,a,b,b", "coords,x,y,likelihood,x,y", "0,1,2,0.5,3,4",
+        path=tmp_path / "a.csv",
+    )  # fmt: skip
+
+    np.testing.assert_array_equal(kd.read(path).keypoint_score, [[0.5, NAN]])
+
+
 def test_frames_are_named_as_they_are_taken_out(tmp_path):
     rows = [f"{frame},{frame}.5,1" for frame in range(1001)]
     path = table("scorer,n,n", "bodyparts,a,a", "coords,x,y", *rows, path=tmp_path / "vid.csv")
@@ -216,6 +234,9 @@ def test_a_schema_is_fitted_by_name(tmp_path):
     assert mice.schema.names == ("snout", "tail")
     assert mice.xy[0].tolist() == [[3, 4], [1, 2]]
     assert corners.schema.names == ("corner",)
+    # The order of the columns is kept where the schema has another one.
+    kd.write_all([mice, corners], tmp_path / "b.csv", format="deeplabcut")
+    assert (tmp_path / "b.csv").read_bytes() == (DATA / "multi.csv").read_bytes()
     with pytest.raises(SchemaError, match="bodyparts"):
         kd.read_all(DATA / "multi.csv", schema="coco")
 
@@ -281,6 +302,63 @@ HEADER = ("scorer", "individuals", "bodyparts", "coords")
 
 
 # HDF5
+
+
+@pytest.mark.parametrize("layout", ["fixed", "table"])
+def test_columns_of_several_types_are_in_several_blocks(layout, tmp_path):
+    ds = kd.read(unpacked(f"blocks_{layout}.h5", tmp_path))
+
+    np.testing.assert_array_equal(ds.xy, [[[1, 3.5], [5, 7.5]], [[NAN, NAN], [6, 8.5]]])
+    np.testing.assert_array_equal(ds.given_xy[1], [[2, NAN], [NAN, NAN]])
+
+
+def test_blocks_that_are_not_transposed(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = unpacked("multi_fixed.h5", tmp_path)
+    mice, _ = kd.read_all(path)
+    with h5py.File(path, "r+") as file:
+        group = file["df_with_missing"]
+        values = group["block0_values"][()]
+        del group["block0_values"]
+        group.create_dataset("block0_values", data=values.T)
+
+    assert kd.read_all(path)[0] == mice
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("axis0_label1", -1, r"axis0_label1: .*expected 0 to 2, found -1"),
+        ("axis0_label1", 9, "axis0_label1"),
+        ("axis0_label3", 1, "each column in one block"),
+        ("block0_items_label3", 1, "each column in one block"),
+        ("axis1_label0", -1, "axis1_label0"),
+    ],
+)
+def test_codes_that_name_nothing(name, value, message, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = unpacked("multi_fixed.h5", tmp_path)
+    with h5py.File(path, "r+") as file:
+        file[f"df_with_missing/{name}"][0] = value
+
+    with pytest.raises(FormatError, match=message):
+        kd.read_all(path, format="deeplabcut")
+
+
+def test_levels_are_sorted_as_pandas_sorts_them(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.h5"
+    kd.write_all(kd.read_all(DATA / "multi.csv"), path, format="deeplabcut")
+
+    with h5py.File(path) as file:
+        levels = [file[f"df_with_missing/axis0_level{n}"][()].tolist() for n in range(4)]
+
+    assert levels == [
+        [b"anna"],
+        [b"m1", b"m2", b"single"],
+        [b"corner", b"snout", b"tail"],
+        [b"x", b"y"],
+    ]
 
 
 def test_pickled_cells_are_not_unpickled(tmp_path):
@@ -548,6 +626,21 @@ def test_states_are_lost_and_counted(tmp_path):
         kd.write(ds, tmp_path / "b.csv", format="deeplabcut", strict=True)
 
 
+def test_what_is_given_for_unlabelled_points_is_no_label(tmp_path):
+    ds = animals(
+        1,
+        xy=[[[NAN, NAN], [NAN, NAN]]],
+        visibility=[[V.UNLABELLED] * 2],
+        given_xy=[[[4, np.inf], [5, 6]]],
+        keypoint_score=[[0.5, np.inf]],
+    )
+
+    report = kd.write(ds, tmp_path / "a.csv", format="deeplabcut")
+
+    assert (report.lost["given_xy"], report.lost["keypoint_score"]) == (2, 1)
+    assert (tmp_path / "a.csv").read_text().endswith(".png,,,0.5,,,\n")
+
+
 def test_the_scorer_is_asked_for_named_by_the_file_or_known(tmp_path):
     ds = kd.read(DATA / "single.csv")
     named = tmp_path / "CollectedData_bob.csv"
@@ -738,6 +831,14 @@ def broken(folder: Path, old: str, new: str) -> Path:
 def test_wrong_cards_are_refused(old, new, error, message, tmp_path):
     with pytest.raises(error, match=message):
         kd.read_all(broken(tmp_path / "p", old, new))
+
+
+def test_chains_with_strange_links(tmp_path):
+    folder = broken(tmp_path / "p", "- - bodypart1\n  - bodypart2", "- - tail\n  - tail\n  - snout")
+
+    links = kd.read_all(folder)[0].schema.links
+
+    assert [(link.start, link.end) for link in links] == [("snout", "tail"), ("tail", "ear")]
 
 
 def test_tables_that_contradict_the_card_are_refused(tmp_path):
