@@ -4,8 +4,9 @@
 
 Processor time, the best of many; 17 points, input 192 x 256, heatmaps 48 x 64. MMPose runs in an
 environment of its own, `.venv-peers` (benchmarks/peers.txt says how to make it); without one its
-column is empty. It has no batches, so its figure for a batch is a loop. The floor is how long this
-machine takes to write (for encoding) or read (for decoding) the bytes of one instance once.
+column is empty. It has no batches, so its figure for a batch is a loop. The bound is how long this
+machine takes to write (for encoding) or read (for decoding) the arrays of the case once, as many of
+them in one go as there are instances. Where there is a GPU its column is wall-clock time.
 """
 
 # ruff: noqa: E402  (threads are counted before NumPy is loaded)
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from kptdata import codecs
 HERE = Path(__file__).parent
 PEER = HERE.parent / ".venv-peers" / "bin" / "python"
 UNIT = "us per instance"
+ROWS: dict[str, Any] = {"single": 0, f"batch of {BATCH}": slice(None)}
 
 
 def main() -> None:
@@ -47,7 +50,7 @@ def main() -> None:
 
 
 def compare(seconds: float) -> dict[str, dict[str, Any]]:
-    """Return for each case ours, the peer's, their ratio, torch's and the floor."""
+    """Return for each case ours, the peer's, their ratio, torch's and the bound by memory."""
     report: dict[str, dict[str, Any]] = {}
     saved: dict[str, np.ndarray] = {}
     for name, case in CASES.items():
@@ -59,6 +62,9 @@ def compare(seconds: float) -> dict[str, dict[str, Any]]:
             for op in case.ops:
                 for label, spent in _time(case, op, drawn, given, device, seconds).items():
                     report.setdefault(f"{name}, {op}, {label}", {"unit": UNIT})[device] = spent
+        for op in case.ops:
+            for label, spent in _bounds(case, op, outputs, seconds / 4).items():
+                report[f"{name}, {op}, {label}"]["bound"] = spent
     peer = _peer(saved, seconds)
     for name, row in report.items():
         row["peer"] = round(peer[name], 2) if name in peer else None
@@ -86,7 +92,7 @@ def _time(
 ) -> dict[str, float]:
     codec = codecs.build(case.codec, **case.params)
     found = {}
-    for label, rows in (("single", 0), (f"batch of {BATCH}", slice(None))):
+    for label, rows in ROWS.items():
         count = BATCH if isinstance(rows, slice) else 1
         if op == "encode":
             some = {key: value[rows] for key, value in drawn.items()}
@@ -173,29 +179,51 @@ def _peer(saved: dict[str, np.ndarray], seconds: float) -> dict[str, float]:
     return times
 
 
-def floors(seconds: float) -> dict[str, float]:
-    """Return how long one instance's arrays take to write and to read once, microseconds."""
+def _bounds(
+    case: Case, op: str, outputs: tuple[np.ndarray, ...], seconds: float
+) -> dict[str, float]:
+    """Return how long the arrays of an instance take to write (encode) or read (decode) once."""
+    arrays = list(outputs)
+    if op == "encode":
+        codec, drawn = codecs.build(case.codec, **case.params), draw(case.kind, BATCH)
+        arrays = list(_arrays_of(_encoder(codec, case.kind, drawn)()))
     found = {}
-    for name, shape in {
-        "heatmaps (17 x 64 x 48)": (BATCH, 17, 64, 48),
-        "combined maps (51 x 64 x 48)": (BATCH, 51, 64, 48),
-        "SimCC rows (17 x 896)": (BATCH, 17, 896),
-    }.items():
-        array = np.ones(shape, np.float32)
-        found[f"write {name}"] = best(lambda a=array: np.empty(a.shape, a.dtype).fill(1), seconds)
-        found[f"read {name}"] = best(lambda a=array: a.reshape(-1).max(), seconds)
-    return {name: round(spent / BATCH, 2) for name, spent in found.items()}
+    for label, rows in ROWS.items():
+        some = [np.ascontiguousarray(one[rows]) for one in arrays if one.ndim and len(one) == BATCH]
+        count = BATCH if isinstance(rows, slice) else 1
+        found[label] = round(best(lambda a=some, o=op: _touch(a, o), seconds) / count, 2)
+    return found
+
+
+def _arrays_of(target: Any) -> Iterator[np.ndarray]:
+    if isinstance(target, tuple):
+        for one in target:
+            yield from _arrays_of(one)
+    else:
+        yield np.asarray(target)
+
+
+def _touch(arrays: list[np.ndarray], op: str) -> None:
+    for one in arrays:
+        if op == "encode":
+            np.empty(one.shape, one.dtype).fill(1)
+        else:
+            one.reshape(-1).max()
 
 
 def table(report: dict[str, dict[str, Any]]) -> str:
     """Return the report as a Markdown table."""
-    lines = ["| case | ours | MMPose | ratio | torch |", "|---|---:|---:|---:|---:|"]
+    columns = ["ours", "peer", "ratio", "bound", "torch"]
+    if any("cuda" in row for row in report.values()):
+        columns.append("cuda")
+    titles = ["MMPose" if column == "peer" else column for column in columns]
+    lines = [f"| case | {' | '.join(titles)} |", "|---|" + "---:|" * len(columns)]
     for name, row in report.items():
-        peer = "" if row["peer"] is None else f"{row['peer']:.1f}"
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.1f}x"
-        lines.append(f"| {name} | {row['ours']:.1f} | {peer} | {ratio} | {row['torch']:.1f} |")
-    lines += ["", "| floor | us |", "|---|---:|"]
-    lines += [f"| {name} | {spent:.1f} |" for name, spent in floors(0.3).items()]
+        cells = [
+            "" if row.get(c) is None else f"{row[c]:.1f}{'x' if c == 'ratio' else ''}"
+            for c in columns
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

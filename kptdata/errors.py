@@ -84,17 +84,16 @@ class MissingDependencyError(KptDataError, ImportError):
     Attributes:
         package: the import name that is missing.
         extra: the extra of kptdata that installs it.
+        trouble: what is wrong with it and what to do, where it is installed and does not import.
     """
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        self.package, self.extra, self.purpose = package, extra, purpose
-        super().__init__(
-            f"{purpose} needs the package {package!r}, which is not installed: "
-            f"pip install 'kptdata[{extra}]'"
-        )
+    def __init__(self, package: str, extra: str, purpose: str, trouble: str = "") -> None:
+        self.package, self.extra, self.purpose, self.trouble = package, extra, purpose, trouble
+        what = trouble or f"is not installed: pip install 'kptdata[{extra}]'"
+        super().__init__(f"{purpose} needs the package {package!r}, which {what}")
 
-    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
-        return type(self), (self.package, self.extra, self.purpose)
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str, str]]:
+        return type(self), (self.package, self.extra, self.purpose, self.trouble)
 
 
 class _PlacedError(KptDataError):

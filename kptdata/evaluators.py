@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, MissingDependencyError, OptionError
-from kptdata.metrics.datasets import RankedSubject, evaluation_arrays
+from kptdata.metrics.datasets import RankedSubject, Scoring, evaluation_arrays
 from kptdata.metrics.result import Evaluation, Figure, MetricResult
 
 __all__ = ["BACKENDS", "evaluate_with"]
@@ -34,9 +35,13 @@ def evaluate_with(
     *,
     sigmas: str | NDArray[np.float64] | None = None,
     area: str = "annotation",
+    scoring: Scoring | None = None,
     skip_unknown_images: bool = False,
 ) -> Evaluation:
     """Run an original evaluator; arguments as for `kptdata.metrics.evaluate`.
+
+    Rescoring and suppression come before it and are ours: the originals have neither. They rank
+    the best 20 predictions of an image, whatever is asked for.
 
     Raises:
         OptionError: no such evaluator.
@@ -55,6 +60,7 @@ def evaluate_with(
         predictions,
         sigmas=sigmas,
         area=area,
+        scoring=scoring,
         skip_unknown_images=skip_unknown_images,
         reference=True,
     )
@@ -67,7 +73,7 @@ def evaluate_with(
             "annotations": _annotations(subject),
         }
         known.createIndex()
-        evaluator = _run(backend, eval_class, known, _results(subject), subject.oks_sigmas.values)
+        evaluator = _run(backend, eval_class, known, subject)
     figures = tuple(
         Figure(name, float(value) if value > -1 else float("nan"), "", "0 ground truths")
         for name, value in zip(STATS, evaluator.stats, strict=True)
@@ -80,17 +86,29 @@ def _load(backend: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     try:
         coco, evaluation = (import_module(f"{backend}.{name}") for name in ("coco", "cocoeval"))
     except (ImportError, ValueError, AttributeError) as error:
-        # A wheel built for another NumPy raises ValueError or AttributeError.
         extra = BACKENDS[backend].partition("[")[2].rstrip("]") or "all"
-        raise MissingDependencyError(backend, extra, f"--backend {backend}") from error
+        raise MissingDependencyError(
+            backend, extra, f"--backend {backend}", _trouble(backend, error)
+        ) from error
     return coco.COCO, evaluation.COCOeval
+
+
+def _trouble(backend: str, error: Exception) -> str:
+    """What keeps an installed evaluator from importing: mostly a wheel built for another NumPy."""
+    if find_spec(backend) is None:
+        return ""
+    return (
+        f"is installed and does not import with NumPy {np.__version__} ({error}). Fix: build it "
+        f"here: pip install cython setuptools; pip install --force-reinstall --no-deps "
+        f"--no-build-isolation --no-binary {backend} {backend}"
+    )
 
 
 def _annotations(subject: RankedSubject) -> list[dict[str, Any]]:
     truths, ids = subject.truths, subject.truth.ids[subject.truth_rows]
     numbers = ids if ids.dtype.kind == "i" else np.arange(1, len(ids) + 1)
     third = np.where(truths.labelled, 2.0, 0.0)[..., None]
-    points = np.concatenate([np.nan_to_num(truths.xy), third], axis=-1).reshape(len(ids), -1)
+    points = _flat(np.nan_to_num(truths.xy), third)
     columns = {
         "id": numbers.tolist(),
         "image_id": truths.image.tolist(),
@@ -107,7 +125,7 @@ def _annotations(subject: RankedSubject) -> list[dict[str, Any]]:
 def _results(subject: RankedSubject) -> list[dict[str, Any]]:
     ranked = subject.ranked
     ones = np.ones((*ranked.xy.shape[:2], 1))
-    points = np.concatenate([np.nan_to_num(ranked.xy), ones], axis=-1).reshape(len(ranked.xy), -1)
+    points = _flat(np.nan_to_num(ranked.xy), ones)
     columns = {
         "image_id": ranked.image.tolist(),
         "category_id": ranked.category.tolist(),
@@ -122,14 +140,14 @@ def _results(subject: RankedSubject) -> list[dict[str, Any]]:
     return rows
 
 
-def _run(
-    backend: str,
-    eval_class: Callable[..., Any],
-    known: Any,
-    results: list[dict[str, Any]],
-    sigmas: NDArray[np.float64],
-) -> Any:
-    found = known.loadRes(results)
+def _flat(xy: NDArray[np.float64], third: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 3 K) coordinates and what stands behind each pair of them; N may be 0."""
+    triples = np.concatenate([xy, third], axis=-1)
+    return triples.reshape(len(xy), triples.shape[1] * 3)
+
+
+def _run(backend: str, eval_class: Callable[..., Any], known: Any, subject: RankedSubject) -> Any:
+    found, sigmas = known.loadRes(_results(subject)), subject.oks_sigmas.values
     if backend == "xtcocotools":
         evaluator = eval_class(known, found, "keypoints", sigmas)
     else:

@@ -61,6 +61,7 @@ def test_unknown_name_lists_near_ones(name, hint):
         FormatError("p", path="a", place="b", expected="c", found="d", fix="e"),
         UnknownNameError("codec", "x", ["y"]),
         MissingDependencyError("h5py", "formats", "reading .h5"),
+        MissingDependencyError("h5py", "formats", "reading .h5", "is broken"),
     ],
     ids=lambda error: type(error).__name__,
 )

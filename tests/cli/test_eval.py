@@ -116,6 +116,28 @@ def test_backend(kpt, files):
     assert "--backend evaluates --metric oks alone" in err
 
 
+def test_backend_with_scores_and_suppression(kpt, files):
+    paths = files(results=[result(p, 0.9) for p in PEOPLE] + [result(p, 0.5) for p in PEOPLE])
+
+    ours, theirs = (
+        kpt("eval", *paths, "--mmpose", *extra, "--json").data
+        for extra in ((), ("--backend", "pycocotools"))
+    )
+
+    assert ours["metrics"][0]["figures"] == theirs["metrics"][0]["figures"]
+    assert any("oks_nms at 0.9, 3 of 6 dropped" in fact for fact in theirs["facts"])
+
+
+@pytest.mark.parametrize(
+    "option", [("--details", "keypoint"), ("--max-dets", 10), ("--row-aligned",)], ids=str
+)
+def test_backend_leaves_no_option_out_in_silence(kpt, files, option):
+    status, _, err = kpt("eval", *files(), "--backend", "pycocotools", *option)
+
+    assert status == 2
+    assert f"--backend has no {option[0]}: leave one of them out" in err
+
+
 def test_reference_and_annotation_zero(kpt, files):
     people = [PEOPLE[0] | {"id": 0}, *PEOPLE[1:]]
 

@@ -130,6 +130,44 @@ def test_torch_gives_what_numpy_gives(name, changes, people, rng):
 
 
 @each_codec
+def test_torch_gives_what_numpy_gives_of_noisy_outputs(name, changes, rng):
+    """Maps with a peak, as a network puts them out: 1e-4 pixels."""
+    codec = make(name, 5, **changes)
+    outputs = codec.as_output(encode(codec, sample(codec, rng, lead=(40,), keypoints=5)))
+    noisy = over_arrays(
+        lambda array: (array + rng.normal(0, 0.02, array.shape) * np.abs(array).max()).astype(
+            "float32"
+        ),
+        outputs,
+    )
+
+    found, expected = codec.decode(*to_torch(noisy)), codec.decode(*noisy)
+
+    same(found, expected, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [case for case in cases() if hasattr(codecs.CODECS.load(case[0]), "crop")],
+    ids=case_id,
+)
+@pytest.mark.parametrize("place", [-1e4, 1e4, -1e30, 1e30])
+def test_everything_outside_weighs_nothing(name, changes, place, asarray, rng):
+    codec = make(name, 5, **changes)
+    drawn = sample(codec, rng, lead=(2,), keypoints=5)
+    drawn.xy[..., :2] = place
+    drawn.labelled[...] = True
+
+    with np.errstate(over="ignore"):  # float32 squares 1e30 to infinity, which is far enough
+        target = encode(codec, over_arrays(asarray, drawn))
+
+    for field, array in arrays_of(target):
+        assert np.isfinite(plain(array)).all(), field
+        if field.endswith(("keypoint_weights", "heatmaps", "x_labels", "y_labels")):
+            assert not plain(array).any(), field
+
+
+@each_codec
 def test_nothing_given_is_changed(name, changes, asarray, rng):
     codec = make(name, 5, **changes)
     drawn = sample(codec, rng, keypoints=5)

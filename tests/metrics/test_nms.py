@@ -125,6 +125,28 @@ def test_nearby_joints_nms():
         nearby_joints_nms(xy, np.ones(3), num_nearby=3)
 
 
+@pytest.mark.parametrize("num_nearby", [0, 1, 2])
+def test_nearby_joints_nms_is_the_loop_that_it_says(num_nearby, rng):
+    """Best score first; each takes the best of those close to it, and settles all of them."""
+    for _ in range(30):
+        xy, _, score, _ = crowd_of(rng, 12, 1)
+        xy *= rng.uniform(0.3, 1.5, (12, 1, 1))  # so that A may be close to B and B not to A
+        radius = 0.2 * np.hypot(*np.ptp(xy, axis=1).T)
+        near = np.linalg.norm(xy[:, None] - xy[None], axis=-1) < radius[:, None, None]
+        close = near.sum(axis=-1) > num_nearby
+        kept, settled = [], set()
+        for one in np.argsort(-score):
+            others = np.flatnonzero(close[one])
+            best = others[score[others].argmax()]
+            if one not in settled and best not in settled:
+                kept.append(best)
+                settled |= set(others.tolist())
+
+        found = nearby_joints_nms(xy, score, 0.2, num_nearby=num_nearby, max_dets=0)
+
+        assert sorted(found.tolist()) == sorted(kept)
+
+
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [

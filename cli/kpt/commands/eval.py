@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = (".ckpt", ".pt", ".pth")
 """Suffixes by which a first argument is a model and not a file of annotations."""
+ORIGINAL_MAX_DETS = 20
+"""Predictions per image that COCO's own evaluators rank; their summary knows no other number."""
 
 
 @click.command("eval")
@@ -76,7 +78,10 @@ CHECKPOINTS = (".ckpt", ".pt", ".pth")
     help="Score and suppress as MMPose's COCO metric does: bbox_keypoint, oks_nms at 0.9.",
 )
 @click.option(
-    "--max-dets", default=20, show_default=True, help="Predictions per image that are ranked."
+    "--max-dets",
+    default=ORIGINAL_MAX_DETS,
+    show_default=True,
+    help="Predictions per image that are ranked.",
 )
 @click.option(
     "--row-aligned", is_flag=True, help="Row i of PRED is for row i of GT (metrics of points)."
@@ -141,19 +146,19 @@ def _evaluate(
 ) -> Evaluation:
     import kptdata as kd
 
+    if backend is not None:
+        _refuse_beside_backend(metrics, details, max_dets, row_aligned=row_aligned)
     if Path(gt).suffix in CHECKPOINTS:
         truth, predictions = _predict(Path(gt), pred, schema, gt_format or pred_format, images)
         mmpose = True
     else:
         truth, predictions = _read_both(gt, pred, schema, gt_format, pred_format)
-    if backend is not None:
-        if metrics != ("oks",):
-            raise click.UsageError("--backend evaluates --metric oks alone")
-        return kd.evaluators.evaluate_with(backend, truth, predictions, **shared)
     usual = kd.metrics.Scoring.mmpose() if mmpose else kd.metrics.Scoring()
     scoring = kd.metrics.Scoring(
         score_mode or usual.mode, keypoint_threshold, nms or usual.nms, nms_threshold
     )
+    if backend is not None:
+        return kd.evaluators.evaluate_with(backend, truth, predictions, scoring=scoring, **shared)
     return kd.metrics.evaluate(
         truth,
         predictions,
@@ -165,6 +170,22 @@ def _evaluate(
         reference=reference,
         **shared,
     )
+
+
+def _refuse_beside_backend(
+    metrics: tuple[str, ...], details: tuple[str, ...], max_dets: int, *, row_aligned: bool
+) -> None:
+    """What the originals cannot do is not left out in silence."""
+    if metrics != ("oks",):
+        raise click.UsageError("--backend evaluates --metric oks alone")
+    asked = {
+        "--details": bool(details),
+        "--max-dets": max_dets != ORIGINAL_MAX_DETS,
+        "--row-aligned": row_aligned,
+    }
+    without = [name for name, given in asked.items() if given]
+    if without:
+        raise click.UsageError(f"--backend has no {', '.join(without)}: leave one of them out")
 
 
 def _read_both(
