@@ -16,15 +16,20 @@ _USUAL: dict[str, Any] = {
     "heatmap_size": [48, 64],
     "sigma": 2.0,
 }
-_USUAL_OF: dict[str, dict[str, Any]] = {"SimCCLabel": {"sigma": [4.9, 5.66]}}
+_USUAL_OF: dict[str, dict[str, Any]] = {
+    "MegviiHeatmap": {"kernel_size": 11},
+    "SimCCLabel": {"sigma": [4.9, 5.66]},
+}
 
 
-def codec_from(text: str, settings: Sequence[str] = ()) -> Any:
+def codec_from(text: str, settings: Sequence[str] = (), num_keypoints: int | None = None) -> Any:
     """Make a codec.
 
     Args:
-        text: a codec's name or dotted path, or a TOML file with its table (a run file, too).
+        text: a codec's name or dotted path, or a TOML file with its table or tables (a run file,
+            too).
         settings: ``key=value``, values as in TOML; they win over the file.
+        num_keypoints: of the schema, for codecs that must be told.
 
     Raises:
         FileError: the file cannot be read.
@@ -34,6 +39,12 @@ def codec_from(text: str, settings: Sequence[str] = ()) -> Any:
     from kptdata import OptionError, codecs
 
     config = _from_file(Path(text)) if _is_file(text) else {"type": text}
+    if isinstance(config, list):
+        if settings:
+            raise OptionError(
+                f"set: {settings[0]} is for one codec, and {text} has {len(config)}; write it there"
+            )
+        return codecs.from_config(config)
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
@@ -42,6 +53,8 @@ def codec_from(text: str, settings: Sequence[str] = ()) -> Any:
     if isinstance(config.get("type"), str):
         parameters = inspect.signature(codecs.CODECS.load(config["type"])).parameters
         usual = _USUAL | _USUAL_OF.get(config["type"], {})
+        if num_keypoints is not None:
+            usual |= {"num_keypoints": num_keypoints}
         needed = (n for n, p in parameters.items() if p.default is p.empty and n in usual)
         config = {name: usual[name] for name in needed} | config
     return codecs.from_config(config)
@@ -60,7 +73,8 @@ def _value(text: str) -> Any:
         return text
 
 
-def _from_file(path: Path) -> dict[str, Any]:
+def _from_file(path: Path) -> Any:
+    """Return the table of one codec, or the list of several."""
     from kptdata import FileError, OptionError
 
     try:
@@ -70,4 +84,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise FileError(f"cannot be read: {error.strerror}", path=path, fix=fix) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"{path}: is not TOML: {error}") from None
-    return dict(table.get("codec", table))
+    found = table.get("codec", table)
+    if not isinstance(found, (dict, list)):
+        raise OptionError(f"{path}: codec: expected a table [codec] or [[codec]], got {found!r}")
+    return found

@@ -540,6 +540,40 @@ def test_pckh_needs_head_boxes():
         evaluate(people(xy, schema=schema), near, "pckh")
 
 
+def test_head_size_is_mpiis_where_a_schema_states_none():
+    schema = kd.Schema.from_names(["nose", "left_eye"], name="two")
+    xy = poses(3, schema)
+    heads = np.tile([0.0, 0.0, 30.0, 40.0], (3, 1))  # head size 0.6 x 50 = 30
+    off = answers(
+        xy + np.array([[16.0, 0.0], [14.0, 0.0]]), schema=schema, answers=np.array([11, 12, 13])
+    )
+    truth = people(xy, schema=schema)
+
+    for measured in (
+        truth.replace(boxes={"head": heads}),
+        truth.replace(numbers={"head_size": np.full(3, 30.0)}),
+    ):
+        found = evaluate(measured, off, "pckh")
+
+        assert found["PCKh@0.5 nose"] == 0.0
+        assert found["PCKh@0.5 left_eye"] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("name", "normaliser", "ends"),
+    [("300w", "interocular", (36, 45)), ("coco_wholebody_hand", "palm", (0, 9))],
+)
+def test_normalisers_of_faces_and_hands(name, normaliser, ends):
+    schema = kd.load_schema(name)
+    xy = poses(3, schema)
+    off = answers(xy + np.array([0.0, 10.0]), schema=schema, answers=np.array([11, 12, 13]))
+    length = np.linalg.norm(xy[:, ends[0]] - xy[:, ends[1]], axis=1)
+
+    found = evaluate(people(xy, schema=schema), off, f"nme[{normaliser}]")
+
+    assert found[f"NME[{normaliser}]"] == pytest.approx(np.mean(10 / length))
+
+
 def test_jhmdb_takes_the_predicted_torso_where_the_true_one_is_none():
     schema = kd.load_schema("jhmdb")
     xy = poses(3, schema)
@@ -565,6 +599,18 @@ def test_mpjpe():
     assert found.results[0].figures[0].unit == "mm"
     with pytest.raises(DatasetError, match="the predictions has no 3D points"):
         evaluate(truth, answers(XY), "mpjpe")
+
+
+def test_mpjpe_leaves_out_who_has_no_prediction():
+    xyz = np.random.default_rng(0).normal(0, 100, (3, 17, 3))
+    truth = people(XY, xyz=xyz, space=kd.Space(unit="mm"))
+    off = np.array([3.0, 100.0])[:, None, None] * [1.0, 0, 0]
+    predictions = answers(XY[:2], (0, 0), xyz=xyz[[0, 2]] + off, answers=np.array([11, 13]))
+
+    found = evaluate(truth, predictions, "mpjpe")
+
+    assert found["MPJPE"] == pytest.approx(51.5)
+    assert said(found, "34 points compared, alignment: none")
 
 
 def test_pixel_errors_come_with_every_metric_of_points():

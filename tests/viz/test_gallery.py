@@ -171,6 +171,41 @@ def test_a_codec_from_a_file(tmp_path, series):
     assert result.exit_code == 0, result.output
 
 
+def test_several_codecs_from_a_file(tmp_path, series):
+    file = tmp_path / "run.toml"
+    one = '[[codec]]\ntype = "MSRAHeatmap"\ninput_size = [48, 64]\nsigma = 1.0\n'
+    file.write_text(f"{one}heatmap_size = [12, 16]\n{one}heatmap_size = [24, 32]\n")
+    given = ("viz", "targets", series.annotations, "-o", tmp_path, "--from", "coco", "--limit", "1",
+             "--codec", file)  # fmt: skip
+
+    result = run(*given)
+    assert result.exit_code == 0, result.output
+
+    result = run(*given, "--set", "sigma=2")
+    assert "sigma=2 is for one codec" in str(result.exception)
+    file.write_text("codec = 3\n")
+    assert "expected a table [codec] or [[codec]]" in str(run(*given).exception)
+
+
+@pytest.mark.parametrize(
+    "codec",
+    ["MSRAHeatmap", "UDPHeatmap", "MegviiHeatmap", "SimCCLabel", "RegressionLabel",
+     "IntegralRegressionLabel", "EDPoseLabel"],
+)  # fmt: skip
+def test_a_codec_is_drawn_by_its_name_alone(tmp_path, series, codec):
+    result = run("viz", "targets", series.annotations, "-o", tmp_path, "--from", "coco",
+                 "--codec", codec, "--limit", "1")  # fmt: skip
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("codec", ["ImagePoseLifting", "VideoPoseLifting", "MotionBERTLabel"])
+def test_a_lifting_codec_takes_the_number_of_keypoints_from_the_schema(tmp_path, series, codec):
+    """The dataset has no 3D points: that is what is said, and not a parameter that is missing."""
+    result = run("viz", "targets", series.annotations, "-o", tmp_path, "--from", "coco",
+                 "--codec", codec)  # fmt: skip
+    assert f"codec {codec} needs" in str(result.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

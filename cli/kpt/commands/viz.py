@@ -209,7 +209,6 @@ def _draw_instances(
 ) -> None:
     from kpt._codec import codec_from
 
-    built = codec_from(codec, settings)
     how = {
         "ids": options["ids"],
         "limit": options["limit"] or None,
@@ -218,6 +217,7 @@ def _draw_instances(
         "plain": options["plain"],
     }
     for dataset, folder, where in _parts(src, out, options):
+        built = codec_from(codec, settings, dataset.schema.num_keypoints)
         click.echo(str(draw(dataset, where, built, images=folder, **how)), err=True)
 
 
