@@ -122,6 +122,21 @@ def test_combined_offsets_are_those_of_the_nearest_person(asarray):
     assert across[5].tolist() == [1, 0.5, 0, -0.5, -1, -1.5, 1, 0.5, 0, -0.5, -1]
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "weight"),
+    [(-7.9, 15, 1), (-8.1, 15, 0), (47.9, 15, 1), (48.1, 15, 0), (20, 35.9, 1), (20, 36.1, 0),
+     (20, -5.9, 1), (20, -6.1, 0)],
+)  # fmt: skip
+def test_a_disc_counts_while_it_touches_a_cell(x, y, weight, asarray):
+    """A radius of two cells: of 8 pixels across and 6 down."""
+    codec = codecs.UDPHeatmap((41, 31), (11, 11), "combined", radius_factor=2 / 11)
+
+    target = codec.encode(asarray(one(x, y)), asarray(YES))
+
+    assert target.keypoint_weights.tolist() == [[weight]]
+    assert bool(target.heatmaps[0].any()) == bool(weight)
+
+
 @pytest.mark.parametrize("factor", [0.1, 0.6, 5.0])
 def test_discs_of_any_size_are_whole(factor, asarray, rng):
     codec = codecs.UDPHeatmap((96, 128), (24, 32), "combined", radius_factor=factor)

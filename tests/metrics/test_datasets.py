@@ -447,6 +447,17 @@ def test_rows_by_answers():
     assert said(found, "1 of 3 ground truths have no prediction")
 
 
+def test_who_has_no_score_answers_last():
+    predictions = answers(
+        np.stack([XY[0] + 50, XY[0], XY[0] + 90]),
+        (0, 0, 0),
+        score=np.array([np.nan, -5.0, np.nan]),
+        answers=np.array([11, 11, 11]),
+    )
+
+    assert evaluate(TRUTH, predictions, "epe")["EPE mean"] == 0.0
+
+
 def test_rows_by_oks():
     found = evaluate(TRUTH, answers(XY[[2, 1, 0]], (1, 0, 0)), ["pck", "epe"])
 
