@@ -162,6 +162,7 @@ def test_a_listed_case_whose_file_is_elsewhere_is_left_out(folder, capsys):
     [
         (["overlaps"], 2),
         (["bbox/overlaps"], 2),
+        (["BBox/Overlaps"], 2),
         (["overlaps1", "warp0"], 2),
         (["keypoint/"], 0),
         (["box/overlaps"], 0),

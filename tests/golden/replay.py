@@ -47,7 +47,8 @@ out.
 
 The name of a case is its name in the index: convert0 (bbox), msra/encode0 (codecs), coco17_0 (ap);
 for losses and models it is the file name without its ending. A PREFIX may start with the group's
-folder: "--only msra" and "--only codecs/msra" keep the same cases.
+folder, and capitals do not matter: "--only msra", "--only codecs/msra" and "--only MSRA" keep the
+same cases.
 
 Last line: matched N/M. Exit status: 0 all agree, 1 a case differs or (without --only) has no
 counterpart, 2 wrong arguments or no such folder.

@@ -74,13 +74,17 @@ class Case:
         return self.arrays("out.")
 
     def is_kept(self, prefixes: list[str] | None) -> bool:
-        """Tell whether the name, bare or after its group, begins with one of the `prefixes`."""
+        """Tell whether the name, bare or after its group, begins with one of the `prefixes`.
+
+        Capitals do not matter: codecs are written ``MSRAHeatmap``, their cases ``msra/encode0``.
+        """
         if prefixes is None:
             return True
-        path = f"{self.group}/{self.name}"
+        name = self.name.lower()
+        path = f"{self.group}/{name}"
         return any(
-            self.name.startswith(prefix) or ("/" in prefix and path.startswith(prefix))
-            for prefix in prefixes
+            name.startswith(prefix) or ("/" in prefix and path.startswith(prefix))
+            for prefix in map(str.lower, prefixes)
         )
 
 
