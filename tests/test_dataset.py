@@ -151,6 +151,26 @@ def test_equality_rules():
     assert "bbox: 4 values differ, first at (0, 0)" in ds.differences(moved)[0]
 
 
+def test_with_images_keeps_the_people_of_the_first_image_too():
+    ds = person_pair(id=[4, 5])
+
+    assert ds.with_images([True, False]).id.tolist() == [4]
+    assert ds.with_images([1, 0]).id.tolist() == [4, 5]
+    assert ds.with_images([1, 0]).image.tolist() == [1, 0]
+
+
+def test_states_of_another_shape_are_refused():
+    with pytest.raises(DatasetError, match=r"visibility: expected shape \(2, 3\), got \(2, 2\)"):
+        person_pair(visibility=np.full((2, 2), 2))
+
+
+def test_to_pandas_has_the_scores_of_points():
+    frame = person_pair(keypoint_score=[[0.1, 0.2, 0.3], [np.nan, np.nan, 0.9]]).to_pandas()
+
+    assert frame["right_eye_score"].tolist() == [0.3, 0.9]
+    assert "right_eye_score" not in person_pair().to_pandas()
+
+
 def test_replace_refuses_unknown_columns():
     with pytest.raises(UnknownNameError, match="unknown column 'bbx': did you mean bbox"):
         person_pair().replace(bbx=None)
