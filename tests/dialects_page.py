@@ -45,7 +45,8 @@ def _v(dialect: Dialect) -> str:
 
 
 def _row(dialect: Dialect) -> str:
-    schema = ", ".join(f"`{name}`" for name in (dialect.schema, *dialect.also))
+    fuller = dialect.fuller[:1] if dialect.fuller else ()
+    schema = ", ".join(f"`{name}`" for name in (dialect.schema, *dialect.also, *fuller))
     first = "1" if dialect.origin else "0"
     return f"| [`{dialect.name}`](#{dialect.name}) | {schema} | {_v(dialect)} | {first} |"
 

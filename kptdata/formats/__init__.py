@@ -238,9 +238,8 @@ def write_all(
     name = format or format_of(path)
     module = load_format(name)
     _check_options(f"option of the writer of {name}", options, module.OPTIONS)
-    # A dialect's notes lie beside those of COCO.
-    others = [n for n in (*FORMATS, *DIALECTS) if name not in DIALECTS or n != "coco"]
-    seen = tuple(without_trivia(dataset, name, others) for dataset in datasets)
+    own = "coco" if name in DIALECTS else name
+    seen = tuple(without_trivia(dataset, own, FORMATS) for dataset in datasets)
     report: WriteReport = module.write_all(seen, Path(path), strict=strict, **options)
     return report
 

@@ -87,8 +87,10 @@ _ROWS = (
         "human_art",
         "1.7",
         area="box053",
-        facts="keypoints are read; keypoints_21, with fingers and toes, stay in extras as they "
-        "are, and so do self_contact and annotator",
+        fuller=("humanart21", "keypoints_21"),
+        facts="two lists of points: keypoints are read, and keypoints_21, with fingers and toes, "
+        "stay in extras; with the schema humanart21 it is the other way round; self_contact and "
+        "annotator are kept",
     ),
     Dialect(
         "jhmdb",

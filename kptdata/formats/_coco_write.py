@@ -182,7 +182,7 @@ def annotation_fields(
     layout = layout_to_write(dataset) if dataset.schema.num_keypoints else ()
     for part in layout:
         kept = _set_points(fields, dataset, part, scored=scored, nested=nested)
-        lost += _lost_points(dataset, part, kept, scored=scored)
+        lost += lost_points(dataset, part, kept, scored=scored)
     for key, name in BOXES.items():
         if name in dataset.boxes or key in extras:
             fields.column(key, Box(), dataset.boxes.get(name), extras.get(key))
@@ -220,7 +220,7 @@ def _only_where(stated: NDArray[np.bool_], lists: Getter) -> Getter:
     ]
 
 
-def _lost_points(
+def lost_points(
     dataset: PoseDataset, part: Part, kept: NDArray[np.bool_], *, scored: bool
 ) -> Counter[str]:
     """Count what a list of points cannot say, in the rows whose own text is not written."""

@@ -17,6 +17,7 @@ __all__ = [
     "Numeric",
     "Pair",
     "VideoFrame",
+    "note_of",
 ]
 
 
@@ -97,6 +98,7 @@ class Dialect:
         schema: name of the schema that its points are read as.
         source: section of the field's format notes.
         also: other schemas that such files may hold.
+        fuller: schema and key of a second list that holds more points than ``keypoints``.
         labelled: the ``v`` that says that a point is labelled and nothing on occlusion: 1 in files
             of 0 and 1, 2 where it is given to all; None: ``v`` is COCO's.
         origin: coordinates of the centre of the first pixel: 1 where files count from 1.
@@ -116,6 +118,7 @@ class Dialect:
     schema: str
     source: str
     also: tuple[str, ...] = ()
+    fuller: tuple[str, str] | None = None
     labelled: int | None = None
     origin: int = 0
     fields: tuple[FieldRule, ...] = ()
@@ -127,3 +130,8 @@ class Dialect:
     without: frozenset[str] = frozenset()
     counted: int | None = None
     facts: str = ""
+
+
+def note_of(key: str, dialect: Dialect) -> str:
+    """Name the extra that holds texts of a key as the dialect's file had them, for COCO's writer."""
+    return f"{key}:{dialect.name}:coco"

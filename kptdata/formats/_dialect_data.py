@@ -10,9 +10,10 @@ from kptdata.dataset import ImageTable, PoseDataset
 from kptdata.formats._coco_dialects import DIALECTS
 from kptdata.formats._coco_read import LAYOUT
 from kptdata.formats._coco_write import was_mapped
-from kptdata.formats._dialect import Dialect
+from kptdata.formats._dialect import Dialect, note_of
 from kptdata.formats._dialect_fields import demote_fields, promote_fields
 from kptdata.formats._dialect_images import demote_images, promote_images
+from kptdata.formats._dialect_lists import narrowed
 from kptdata.formats._dialect_points import points_of_file, points_to_file
 from kptdata.schema import load_schema
 
@@ -30,7 +31,8 @@ def is_own(dataset: PoseDataset, dialect: Dialect) -> bool:
     read_so = dialect_of(dataset) is dialect and not was_mapped(dataset)
     if read_so or not dataset.schema.num_keypoints:
         return True
-    known = (load_schema(name) for name in (dialect.schema, *dialect.also))
+    fuller = dialect.fuller[:1] if dialect.fuller else ()
+    known = (load_schema(name) for name in (dialect.schema, *dialect.also, *fuller))
     return any(dataset.schema.names == schema.names for schema in known)
 
 
@@ -56,7 +58,9 @@ def as_in_file(
     """Return datasets as COCO's writer writes them for a dialect, and what is lost on the way."""
     lost: Counter[str] = Counter()
     ready = [
-        points_to_file(dataset, dialect, lost) if is_own(dataset, dialect) else dataset
+        points_to_file(narrowed(dataset, dialect, lost), dialect, lost)
+        if is_own(dataset, dialect)
+        else dataset
         for dataset in datasets
     ]
     return _with_keys(ready, lost, dialect), lost
@@ -75,13 +79,21 @@ def with_own_keys(
     for dataset in datasets:
         dialect = dialect_of(dataset)
         if dialect is not None:
-            notes = {f"{key}:{dialect.name}" for key in ("keypoints", "bbox")}
-            extras = {k: v for k, v in dataset.extras.items() if k not in notes}
+            narrow = narrowed(dataset, dialect, lost)
             wrong = {"categories"} if dialect.misnamed else set()
-            meta = {k: v for k, v in dataset.meta.items() if k not in wrong}
-            dataset = dataset.replace(extras=extras, meta=meta)  # noqa: PLW2901
+            meta = {k: v for k, v in narrow.meta.items() if k not in wrong}
+            dataset = narrow.replace(meta=meta)  # noqa: PLW2901
         ready.append(dataset)
     return _with_keys(ready, lost, None), lost
+
+
+def _without_notes(dataset: PoseDataset) -> PoseDataset:
+    """Drop what dialects noted on their own way of writing, as nothing else understands it."""
+    notes = {
+        note_of(key, dialect) for key in ("keypoints", "bbox") for dialect in DIALECTS.values()
+    }
+    extras = {key: texts for key, texts in dataset.extras.items() if key not in notes}
+    return dataset if len(extras) == len(dataset.extras) else dataset.replace(extras=extras)
 
 
 def _with_keys(
@@ -92,7 +104,7 @@ def _with_keys(
     ready = []
     for dataset in datasets:
         read_in = dialect_of(dataset)
-        table, changed = dataset.images, dataset
+        table, changed = dataset.images, _without_notes(dataset)
         for one in {id(d): d for d in (dialect, read_in) if d is not None}.values():
             own = is_own(dataset, one)
             changed, stale = demote_fields(changed, one.fields, own_points=own)

@@ -1,7 +1,7 @@
 """What a dialect's points and boxes mean: its own ``v`` and first pixel, to ours and back.
 
 Where the way back is not exact in the last digit, the text of the file is noted beside the column
-(``keypoints:<dialect>``) and written again as long as the column still says the same.
+(`note_of`) and written again as long as the column still says the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from kptdata.formats._coco_points import (
 )
 from kptdata.formats._coco_read import BOXES
 from kptdata.formats._coco_rows import read_column
-from kptdata.formats._dialect import Dialect
+from kptdata.formats._dialect import Dialect, note_of
 from kptdata.formats._json import loads_or_none
 from kptdata.visibility import Visibility
 
@@ -95,7 +95,7 @@ def points_of_file(dataset: PoseDataset, dialect: Dialect) -> PoseDataset:
         uneven &= ~extras["keypoints"].present
     if uneven.any():
         lists = point_lists(dataset, whole(dataset.schema)[0], scored=False)
-        extras[_note_of("keypoints", dialect)] = _note(uneven, lists(np.flatnonzero(uneven)))
+        extras[note_of("keypoints", dialect)] = _note(uneven, lists(np.flatnonzero(uneven)))
     bbox = dataset.bbox
     if bbox is not None and dialect.origin:
         bbox = _moved(bbox, -dialect.origin)
@@ -103,7 +103,7 @@ def points_of_file(dataset: PoseDataset, dialect: Dialect) -> PoseDataset:
         uneven = (differs & np.isfinite(bbox)).any(axis=1)
         if uneven.any():
             texts = whole_numbers(dataset.column("bbox")[uneven])
-            extras[_note_of("bbox", dialect)] = _note(uneven, texts)
+            extras[note_of("bbox", dialect)] = _note(uneven, texts)
     return dataset.replace(
         xy=ours.xy,
         visibility=ours.visibility,
@@ -132,10 +132,6 @@ def _without_nested(dataset: PoseDataset) -> PoseDataset:
     return dataset.replace(extras=extras)
 
 
-def _note_of(key: str, dialect: Dialect) -> str:
-    return f"{key}:{dialect.name}"
-
-
 def _note(mask: NDArray[np.bool_], values: Iterable[Any]) -> RawColumn:
     texts = np.full(len(mask), None, dtype=object)
     for row, value in zip(np.flatnonzero(mask).tolist(), values, strict=True):
@@ -161,14 +157,14 @@ def _in_terms_of_file(dataset: PoseDataset, dialect: Dialect, lost: Counter[str]
     held, extras = _Arrays.of(dataset), dict(dataset.extras)
     ready = held.changed(dialect, to_file=True)
     exact = np.zeros(len(dataset), bool)
-    for texts in (extras.get("keypoints"), extras.pop(_note_of("keypoints", dialect), None)):
+    for texts in (extras.get("keypoints"), extras.pop(note_of("keypoints", dialect), None)):
         if texts is not None and dataset.schema.num_keypoints:
             exact |= _restore(ready, held, texts, dataset, dialect)
     if dialect.labelled is not None:
         state = Visibility(dialect.labelled)
         count = int((held.visibility[~exact] == state).sum())
         lost[f"visibility_{state.name.lower()}"] += count
-    bbox, own = dataset.bbox, extras.pop(_note_of("bbox", dialect), None)
+    bbox, own = dataset.bbox, extras.pop(note_of("bbox", dialect), None)
     if bbox is not None and dialect.origin:
         bbox = _boxes_of_file(bbox, own, dialect.origin)
     return dataset.replace(

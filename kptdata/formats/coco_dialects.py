@@ -18,6 +18,7 @@ from kptdata.formats._coco_truth import read_ground_truth
 from kptdata.formats._coco_write import write_ground_truth
 from kptdata.formats._dialect import Dialect
 from kptdata.formats._dialect_data import as_in_file, is_own, of_file
+from kptdata.formats._dialect_lists import takes_fuller, widened
 from kptdata.formats._dialect_points import LOSSES
 from kptdata.formats.base import Sniff, WriteReport
 from kptdata.schema import Schema, load_schema
@@ -71,10 +72,11 @@ class DialectFormat:
             SchemaError: its points are not those of the dialect.
         """
         own = self.dialect
+        fuller = schema if takes_fuller(schema, own) else None
         try:
             found = read_ground_truth(
                 Path(path),
-                schema=schema or load_schema(own.schema),
+                schema=load_schema(own.schema) if schema is None or fuller else schema,
                 category=category,
                 dialect=own.name,
                 misnamed=own.misnamed if schema is None else (),
@@ -90,6 +92,10 @@ class DialectFormat:
                 found=error.found,
                 fix=f"this is no file of {own.name}: read it as coco, or name another dialect",
             ) from None
+        if fuller is not None:
+            found = tuple(
+                widened(ds, own, fuller, Path(path)) if is_own(ds, own) else ds for ds in found
+            )
         return of_file(found, own)
 
     def write_all(

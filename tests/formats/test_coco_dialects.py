@@ -506,9 +506,58 @@ def test_t16_human_art_has_two_lists_of_points(tmp_path):
     assert ds.schema.hash() == load_schema("human_art").hash()
     assert ds.extras["keypoints_21"].parsed(0) == points(21)
     assert ds.extras["keypoints_21"].parsed(1) is None
+    # With the schema of the other list, that one is read, and both are written.
+    full = kd.read(path, format="humanart", schema="humanart21")
+    assert full.labelled.sum(axis=1).tolist() == [21, 17]
+    for form in ("humanart", "coco"):
+        report = kd.write(full, tmp_path / "b.json", format=form)
+        assert same_json(parsed(tmp_path / "b.json"), parsed(path))
+        assert (dict(report.lost), dict(report.invented)) == ({}, {})
+    kd.write(full.replace(xy=full.xy + 1), tmp_path / "b.json", format="humanart")
+    first, second = parsed(tmp_path / "b.json")["annotations"]
+    assert first["keypoints_21"] == [n + (i % 3 < 2) for i, n in enumerate(points(21))]
+    assert first["keypoints"] == first["keypoints_21"][:51] == second["keypoints"]
+    assert "keypoints_21" not in second
     # The names alone would have it refused.
     with pytest.raises(SchemaError, match="name 21 keypoints and the annotations hold 17"):
         kd.read(path)
+
+
+def test_t16_lists_that_differ_both_come_back(tmp_path):
+    other = [*points(17)[:-3], 7, 8, 1]
+    strange = [[n, n, 2] for n in range(17)]
+    value = content(
+        {"keypoints": other, "keypoints_21": points(21)},
+        {"keypoints": strange, "keypoints_21": points(21)},
+        {"keypoints_21": points(21)},
+        {"keypoints": points(17)},
+        {"keypoints": points(17), "keypoints_21": [[n, n, 1] for n in range(21)]},
+    )
+    path, target = saved(tmp_path / "a.json", value), tmp_path / "b.json"
+    ds = kd.read(path, format="humanart", schema="humanart21")
+
+    assert ds.xy[0, 16].tolist() == [26, 42]
+    for form in ("humanart", "coco"):
+        assert not kd.write(ds, target, format=form).lost
+        assert same_json(parsed(target), parsed(path))
+    value["annotations"][4]["keypoints_21"] = [1, 2]
+    with pytest.raises(kd.FormatError, match=r"annotation 5: keypoints_21: .*63 numbers"):
+        kd.read(saved(path, value), format="humanart", schema="humanart21")
+
+
+def test_t16_fingers_from_elsewhere_are_written_in_the_second_list(tmp_path):
+    ds = PLANTS["absent"](plain("humanart21"))
+    states = ds.visibility.copy()
+    states[1, 20] = V.LABELLED
+
+    report = kd.write(ds.replace(visibility=states), tmp_path / "a.json", format="humanart")
+
+    people = parsed(tmp_path / "a.json")["annotations"]
+    assert [len(a["keypoints"]) for a in people] == [51] * 4
+    assert [len(a["keypoints_21"]) for a in people] == [63] * 4
+    assert (report.lost["visibility_absent"], report.lost["visibility_labelled"]) == (1, 1)
+    again = kd.read(tmp_path / "a.json", format="humanart", schema="humanart21")
+    assert np.array_equal(again.xy, ds.xy, equal_nan=True)
 
 
 def test_t18_links_count_from_0_where_the_dialect_does(tmp_path):
