@@ -133,5 +133,5 @@ class Dialect:
 
 
 def note_of(key: str, dialect: Dialect) -> str:
-    """Name the extra that holds texts of a key as the dialect's file had them, for COCO's writer."""
+    """Name the extra that holds texts of a key as the dialect's file had them."""
     return f"{key}:{dialect.name}:coco"
