@@ -158,7 +158,8 @@ def _mapped(
         result, ledger = ops.map_schema(dataset, wanted)
         mapped.append(result)
         if result is not dataset:
-            steps[f"map {dataset.schema.name} to {wanted.name}"] = ledger
+            title = f"map {dataset.schema.name} to {wanted.name}"
+            steps[title if title not in steps else f"{title} ({len(mapped)})"] = ledger
     return tuple(mapped), steps
 
 

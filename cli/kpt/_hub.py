@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Read",
     "Write",
+    "check_places",
     "locations",
     "mapping_options",
     "read_sources",
@@ -171,6 +172,21 @@ def target_of(text: str, sources: Sequence[str], read: Read, write: Write) -> Lo
 
     target = parse_target(text, write.target_format)
     return target._replace(format=target.format or format_of_sources(*locations(sources, read)))
+
+
+def check_places(write: Write, sources: Sequence[Path], target: Path) -> None:
+    """Refuse, before anything is read, an account that would spoil a file or mix with a result.
+
+    Raises:
+        FileError: the report cannot or must not be written where it is asked for.
+        OptionError: result and account would both go to stdout.
+    """
+    from kpt._options import check_report
+    from kptdata import OptionError
+
+    check_report(write.report, *sources, target)
+    if write.as_json and target == Path("/dev/stdout"):
+        raise OptionError("--json: DST is stdout already; let --report name a file")
 
 
 def tell(results: Mapping[str, Conversion], write: Write) -> None:

@@ -166,6 +166,20 @@ class TestSkeletons:
         assert ids == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("convert", "SRC", "coco:-"),
+        ("merge", "SRC", "-o", "coco:-"),
+        ("filter", "SRC", "coco:-", "1 > 0"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_result_and_account_do_not_mix(fails, coco_file, words):
+    named = [coco_file if word == "SRC" else word for word in words]
+    assert "DST is stdout already" in fails(*named, "--json")
+
+
 class TestPad:
     def test_missing_points_are_listed_and_nothing_is_written(self, fails, mpii_file, tmp_path):
         message = fails("convert", mpii_file, f"coco:{tmp_path / 'x.json'}", "--schema", "coco")

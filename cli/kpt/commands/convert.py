@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kpt._hub import Read, Write, locations, mapping_options, tell, writing_options
+from kpt._hub import Read, Write, check_places, locations, mapping_options, tell, writing_options
 
 
 @click.command("convert")
@@ -25,11 +25,11 @@ def command(
     cannot hold is counted and printed; with --strict any loss is an error.
     """
     import kptdata as kd
-    from kpt._options import check_report, parse_settings, parse_target
+    from kpt._options import parse_settings, parse_target
 
     paths, formats = locations(src, read)
     target = parse_target(dst, write.target_format)
-    check_report(write.report, *paths, target.path)
+    check_places(write, paths, target.path)
     result = kd.convert(
         paths,
         target.path,

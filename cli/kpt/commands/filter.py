@@ -7,6 +7,7 @@ import click
 from kpt._hub import (
     Read,
     Write,
+    check_places,
     locations,
     read_sources,
     reading_options,
@@ -31,11 +32,10 @@ def command(src: str, dst: str, expr: str, drop_images: bool, read: Read, write:
     format of SRC if --to does not say otherwise.
     """
     import kptdata as kd
-    from kpt._options import check_report
     from kptdata.conversion import write_steps
 
     target = target_of(dst, [src], read, write)
-    check_report(write.report, *locations([src], read)[0], target.path)
+    check_places(write, locations([src], read)[0], target.path)
     datasets, steps = read_sources([src], read)
     kept = []
     for number, dataset in enumerate(datasets):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import click
 
-from kpt._hub import Read, Write, locations, mapping_options, read_sources, tell, writing_options
+from kpt._hub import (
+    Read,
+    Write,
+    check_places,
+    locations,
+    mapping_options,
+    read_sources,
+    tell,
+    writing_options,
+)
 
 
 @click.command("merge")
@@ -29,11 +38,11 @@ def command(
     there, not occluded. Images named by several sources are one; ids that clash are renumbered.
     """
     import kptdata as kd
-    from kpt._options import check_report, parse_target
+    from kpt._options import parse_target
     from kptdata.conversion import write_steps
 
     target = parse_target(dst, write.target_format)
-    check_report(write.report, *locations(src, read)[0], target.path)
+    check_places(write, locations(src, read)[0], target.path)
     chosen = None if schema is None else kd.load_schema(schema)
     datasets, steps = read_sources(src, read, chosen)
     merged, ledger = kd.ops.merge(datasets, schema=chosen, points=points)

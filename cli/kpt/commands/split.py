@@ -9,6 +9,7 @@ import click
 from kpt._hub import (
     Read,
     Write,
+    check_places,
     locations,
     read_sources,
     reading_options,
@@ -66,10 +67,9 @@ def command(
     is written in the format of SRC if --to does not say otherwise.
     """
     import kptdata as kd
-    from kpt._options import check_report
     from kptdata.conversion import write_parts
 
-    check_report(write.report, *locations(src, read)[0])
+    check_places(write, locations(src, read)[0], out)
     datasets, steps = read_sources(src, read)
     target = target_of(str(out), src, read, write)
     found = kd.ops.split_all(datasets, parts, seed=seed, by=by, stratify=stratify)
