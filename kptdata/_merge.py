@@ -120,8 +120,14 @@ def gather(
     groups: dict[str, list[PoseDataset]] = {}
     for dataset in placed:
         groups.setdefault(dataset.schema.hash(), []).append(dataset)
-    found = tuple(_stacked(group) for group in groups.values())
-    return found, Ledger(ledger.total, repaired=ledger.repaired, notes=ledger.notes)
+    found, notes = [], dict(ledger.notes)
+    for group in groups.values():
+        stacked, account = concat(group)
+        order = np.concatenate([dataset.order for dataset in group])
+        found.append(group[0] if len(group) == 1 else stacked.replace(order=order))
+        for note, count in account.notes.items():
+            notes[note] = notes.get(note, 0) + count
+    return tuple(found), Ledger(ledger.total, repaired=ledger.repaired, notes=notes)
 
 
 def _outline(dataset: PoseDataset) -> PoseDataset:
@@ -135,7 +141,6 @@ def _outline(dataset: PoseDataset) -> PoseDataset:
         id=dataset.id,
         category=dataset.category,
         categories=dataset.categories,
-        meta=dataset.meta,
         cameras=dataset.cameras,
     )
 
@@ -159,10 +164,3 @@ def _placed(dataset: PoseDataset, joined: PoseDataset, mine: slice, start: int) 
         categories={numbers[name]: name for name in dataset.categories.values()},
         order=dataset.order + start,
     )
-
-
-def _stacked(group: Sequence[PoseDataset]) -> PoseDataset:
-    if len(group) == 1:
-        return group[0]
-    joined, _ = concat(group)
-    return joined.replace(order=np.concatenate([dataset.order for dataset in group]))

@@ -253,6 +253,17 @@ class TestGather:
         assert not ledger.repaired
         assert not ledger.notes
 
+    def test_texts_of_files_that_do_not_differ_in_one_skeleton_are_kept(self):
+        a = plain("coco").replace(meta={"info": b"1"})
+        b = plain("mpii").replace(meta={"info": b"2"}, category=np.full(4, 2),
+                                  categories={2: "other"})  # fmt: skip
+        c = plain("coco").replace(meta={"info": b"3"})
+
+        found, ledger = ops.gather([[a], [b], [c]])
+
+        assert [dict(ds.meta) for ds in found] == [{"info": b"1"}, {"info": b"2"}]
+        assert ledger.notes["file-level texts that differ, of later files"] == 1
+
     def test_categories_go_by_name(self):
         a = plain("coco").replace(categories={1: "person"})
         b = plain("mpii").replace(categories={1: "worker"})
