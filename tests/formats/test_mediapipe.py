@@ -253,6 +253,19 @@ def test_hands_of_a_person_keep_their_side(tmp_path):
     assert again.differences(hands) == ()
 
 
+def test_hands_by_the_names_of_the_interface(tmp_path):
+    names = [
+        n.upper() if k < 5 else n.upper().replace("_", "_FINGER_", 1)
+        for k, n in enumerate(HAND.names[:17])
+    ]
+    names += [n.upper() for n in HAND.names[17:]]  # PINKY_MCP
+    assert names[5] == "INDEX_FINGER_MCP"
+    hand = [{"name": n, **p} for n, p in zip(names, points(21), strict=True)]
+    path = saved(tmp_path / "walk.json", [{"hand_landmarks": [hand[::-1]], **SIZED}])
+
+    assert kd.read(path).xy[0, :, 0].tolist() == [(0.125 + k / 1024) * 100 for k in range(21)]
+
+
 def test_two_hands_of_one_side_are_listed_and_counted(tmp_path):
     hands = poses(
         2, schema=HAND, image=[0, 0], xy=np.ones((2, 21, 2)), visibility=np.full((2, 21), 4),

@@ -254,9 +254,10 @@ def test_a_second_view_and_subfolders(tmp_path):
     assert parsed(tmp_path / "out") == parsed(folder)
 
 
-def test_names_of_coco_are_no_frames(tmp_path):
+def test_trap_43_only_twelve_digits_are_a_frame(tmp_path):
     folder = saved(tmp_path / "s", name="COCO_val2014_000000000785")
     saved(folder, name="000000000785")
+    saved(folder, name="IMG_20200131")
 
     assert kd.read(folder).images.sequence is None
 
