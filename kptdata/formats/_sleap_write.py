@@ -164,52 +164,46 @@ def _videos(
         rows, videos = [], []
     video = np.full(len(images), -1, np.intp)
     index = np.zeros(len(images), np.int64)
-    keys = _keys(images)
-    for number, each in enumerate(videos):
-        _take(each, number, images, keys, video, index)
     groups: dict[tuple[str, int, int], list[int]] = {}
-    for row in np.flatnonzero(video < 0).tolist():
-        groups.setdefault(keys[row], []).append(row)
+    sequences, sizes = images.column("sequence").tolist(), images.wh.tolist()
+    for row, (name, size) in enumerate(zip(sequences, sizes, strict=True)):
+        groups.setdefault((name, *size), []).append(row)
+    for number, each in enumerate(videos):
+        mine = groups.get((each.name, each.width, each.height), [])
+        taken = _taken(each, images, mine)
+        video[list(taken.values())] = number
+        index[list(taken.values())] = list(taken)
+        mine[:] = sorted(set(mine) - set(taken.values()))
     frames = images.column("frame")
     for (name, width, height), members in groups.items():
         names, own = images.file_name[members].tolist(), frames[members]
         video[members] = len(rows)
-        if _is_film(name, names, own):
+        if members and _is_film(name, names, own):
             index[members] = own
             rows.append(film_row(name, int(own.max()) + 1, width, height))
-        else:
+        elif members:
             index[members] = np.arange(len(members))
             rows.append(list_row(name, names, own, width, height))
     return rows, video, index
 
 
-def _keys(images: ImageTable) -> list[tuple[str, int, int]]:
-    sequences, sizes = images.column("sequence").tolist(), images.wh.tolist()
-    return [(name, *size) for name, size in zip(sequences, sizes, strict=True)]
-
-
-def _take(
-    each: Video,
-    number: int,
-    images: ImageTable,
-    keys: Sequence[tuple[str, int, int]],
-    video: NDArray[np.intp],
-    index: NDArray[np.int64],
-) -> None:
-    """Give a video that was read those of the images that still are in it."""
-    own = (each.name, each.width, each.height)
-    frames, names = images.column("frame").tolist(), images.file_name.tolist()
+def _taken(each: Video, images: ImageTable, rows: list[int]) -> dict[int, int]:
+    """Return those of some images that still are in a video that was read: place -> row."""
+    numbers, names = images.column("frame")[rows].tolist(), images.file_name[rows].tolist()
+    found: dict[int, int] = {}
+    if each.files is None:
+        own = frame_names(each.stem, numbers)
+        for row, number, name, wanted in zip(rows, numbers, names, own, strict=True):
+            if number >= 0 and name == wanted:
+                found.setdefault(number, row)
+        return found
     listed: dict[tuple[str, int], int] = {}
-    for place, pair in enumerate(zip(each.files or (), each.frames, strict=True)):
+    for place, pair in enumerate(zip(each.files, each.frames, strict=True)):
         listed.setdefault(pair, place)
-    taken: set[int] = set()
-    for row in (row for row, key in enumerate(keys) if key == own and video[row] < 0):
-        place = listed.get((names[row], frames[row]), -1)
-        if each.files is None and names[row] == frame_names(each.stem, [frames[row]])[0]:
-            place = frames[row]
-        if place >= 0 and place not in taken:
-            taken.add(place)
-            video[row], index[row] = number, place
+    for row, wanted_pair in zip(rows, zip(names, numbers, strict=True), strict=True):
+        if wanted_pair in listed:
+            found.setdefault(listed[wanted_pair], row)
+    return found
 
 
 def _is_film(name: str, names: Sequence[str], frames: NDArray[np.int64]) -> bool:

@@ -138,6 +138,8 @@ def _readings(
     readings = []
     for number, key in enumerate(hashes):
         reading = found[kinds[key]]
-        mine = reading[plan.owners[reading.order] == number]
-        readings.append(mine.with_images(np.unique(plan.places[number])))
+        mine = plan.owners[reading.order] == number
+        reading = reading if mine.all() else reading[mine]
+        own = np.unique(plan.places[number])
+        readings.append(reading if len(own) == len(plan.images) else reading.with_images(own))
     return readings
