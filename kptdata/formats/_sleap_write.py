@@ -319,6 +319,8 @@ def _points(
         held = dataset.numbers.get("tracking_score")
         if held is not None and held.ndim == 1:
             tracking[mine] = held[rows]
+    if not np.nan_to_num(tracking).any():  # says nothing, and is read as such
+        tracking[:] = np.nan
     lengths = np.array([len(joint.bones.nodes) for joint in joints], np.int64)[skeleton]
     start = np.zeros(count, np.int64)
     for kind in (False, True):
