@@ -75,9 +75,9 @@ def written(
     _, places = join_images([dataset.images for dataset in ordered])
     cells = [_cells(dataset) for dataset in ordered]
     who = [
-        _Individuals(dataset, places[n], _in_use(cells[n]), only=UNIQUE if unique[n] else None)
-        if several
-        else _nobody(dataset, places[n], _in_use(cells[n]), path)
+        _Individuals(dataset, places[n], _in_use(cells[n]))
+        if several and not unique[n]
+        else _one(dataset, places[n], _in_use(cells[n]), UNIQUE if several else "", path)
         for n, dataset in enumerate(ordered)
     ]
     moved = [d.replace(order=one.place) for d, one in zip(ordered, who, strict=True)]
@@ -85,7 +85,8 @@ def written(
     names = (named or _names)(plan.images)
     for name in names:
         safe_name(name, path, "file name")
-    kind, rows = _rows(names, plan.images, _layouts(ordered), index, path)
+    frames = plan.images.column("frame") if named is None else np.zeros(0, np.int64)
+    kind, rows = _rows(names, frames, _layouts(ordered), index, path)
     coords = _coords(ordered, cells)
     columns: list[tuple[str, ...]] = []
     starts, parts = [], []
@@ -214,7 +215,7 @@ def _coords(datasets: Sequence[PoseDataset], cells: Sequence[Mapping[str, Any]])
 
 
 class _Individuals:
-    """Who each instance is.
+    """Who each instance is: the individual of its track, or one who is not in its image yet.
 
     Attributes:
         names: of the individuals, in the order of their columns.
@@ -222,17 +223,16 @@ class _Individuals:
     """
 
     def __init__(
-        self,
-        dataset: PoseDataset,
-        places: NDArray[np.intp],
-        kept: NDArray[np.bool_],
-        only: str | None,
+        self, dataset: PoseDataset, places: NDArray[np.intp], kept: NDArray[np.bool_]
     ) -> None:
-        said = _texts(_layout(dataset).get("individuals"))
-        known = {name: place for place, name in enumerate(said if only is None else [only])}
+        said = [n for n in _texts(_layout(dataset).get("individuals")) if n != UNIQUE]
+        known = {name: place for place, name in enumerate(said)}
         self.place = np.zeros(len(dataset), np.int64)
         tracks = [str(t) for t in dataset.column("track").tolist()]
-        tracked = _tracked(dataset).tolist()
+        tracked = [
+            mine and track != UNIQUE
+            for mine, track in zip(_tracked(dataset).tolist(), tracks, strict=True)
+        ]
         rows = np.flatnonzero(kept & (dataset.image >= 0))
         image = np.append(places, -1)[dataset.image]
         rows = rows[np.lexsort((rows, dataset.order[rows], image[rows]))]
@@ -258,10 +258,20 @@ def _free(taken: set[str]) -> str:
     return f"{_MADE}{number}"
 
 
-def _nobody(
-    dataset: PoseDataset, places: NDArray[np.intp], kept: NDArray[np.bool_], path: Path
-) -> Any:
-    """Return the one individual, who has no name.
+@dataclass(frozen=True)
+class _One:
+    place: NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+def _one(
+    dataset: PoseDataset,
+    places: NDArray[np.intp],
+    kept: NDArray[np.bool_],
+    name: str,
+    path: Path,
+) -> _One:
+    """Return the only individual: one without a name, or the points that are there once.
 
     Raises:
         FormatError: an image has two instances.
@@ -271,20 +281,18 @@ def _nobody(
     if (counts > 1).any():
         row = int(images[int(np.argmax(counts > 1))])
         raise FormatError(
-            "a table without individuals holds one instance in each image",
+            f"the individual {name!r} is there once in each image"
+            if name
+            else "a table without individuals holds one instance in each image",
             path=path,
             place=f"image {row + 1}",
             expected="one instance",
             found=f"{counts.max()}",
-            fix="write a table with individuals (multi=True)",
+            fix="give the instances other tracks"
+            if name
+            else "write a table with individuals (multi=True)",
         )
-    return _Nobody(np.zeros(len(dataset), np.int64))
-
-
-@dataclass(frozen=True)
-class _Nobody:
-    place: NDArray[np.int64]
-    names: tuple[str, ...] = ("",)
+    return _One(np.zeros(len(dataset), np.int64), (name,))
 
 
 # Which rows there are
@@ -304,7 +312,7 @@ def _names(images: ImageTable) -> list[str]:
 
 def _rows(
     names: list[str],
-    images: ImageTable,
+    frames: NDArray[np.int64],
     notes: Iterable[Mapping[str, Any]],
     index: str | None,
     path: Path,
@@ -312,15 +320,14 @@ def _rows(
     split = bool(names) and all(
         len(parts := name.replace("\\", "/").split("/")) == _LEAD and all(parts) for name in names
     )
-    frames = images.column("frame")
-    counted = len(np.unique(frames)) == len(frames) and bool((frames >= 0).all())
+    counted = len(np.unique(frames)) == len(names) and bool((frames >= 0).all())
     able = {PATH: True, PARTS: split or not names, FRAMES: counted}
     if index is not None and not able[index]:
         needs = {PARTS: "names of three parts (labeled-data/video/image.png)"}
         raise FormatError(
             f"rows cannot be named by {index}",
             path=path,
-            expected=needs.get(index, "a frame for each image, each once"),
+            expected=needs.get(index, "a table of one video, with a frame for each image"),
             found=", ".join(map(repr, names[:2])),
             fix=f"leave index out, or name rows by {PATH}",
         )

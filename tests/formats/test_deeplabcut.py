@@ -616,6 +616,19 @@ def test_tracks_are_individuals(tmp_path):
     assert kd.read(tmp_path / "b.csv").track.tolist() == [7, 3]
 
 
+def test_who_is_called_single_among_others_gets_another_name(tmp_path):
+    ds = animals(4, image=[0, 0, 1, 1], track=["single", "ann", "ann", "individual1"])
+
+    report = kd.write(ds, tmp_path / "a.csv", format="deeplabcut")
+
+    assert report.lost["track"] == 1
+    found = kd.read(tmp_path / "a.csv").track.tolist()
+    assert found == ["individual1", "ann", "individual1", "ann"]
+    twice = animals(2, image=[0, 0], track=["single", "single"])
+    with pytest.raises(FormatError, match=r"image 1: .*'single' is there once .*found 2"):
+        kd.write(twice, tmp_path / "b.csv", format="deeplabcut")
+
+
 def test_states_are_lost_and_counted(tmp_path):
     ds = animals(visibility=[[V.VISIBLE, V.OCCLUDED], [V.LABELLED, V.LABELLED]])
 
@@ -764,6 +777,19 @@ def test_a_project_is_written_back(tmp_path):
         "labeled-data/mouse2/CollectedData_anna.csv",
         "labeled-data/mouse2/CollectedData_anna.h5",
     ]
+
+
+def test_predictions_become_the_labels_of_a_project(tmp_path):
+    ds = kd.read(DATA / f"m3{NET}.csv")
+
+    report = kd.write(ds, tmp_path / "p", format="deeplabcut", scorer="eve")
+
+    assert dict(report.lost) == {"meta": 1}  # the scorer
+    found = kd.read(tmp_path / "p")
+    assert found.images.file_name.tolist() == ds.images.file_name.tolist()
+    assert found.keypoint_score.tolist() == ds.keypoint_score.tolist()
+    with pytest.raises(FormatError, match="cannot be named by frames"):
+        kd.write(ds, tmp_path / "q", format="deeplabcut", index="frames")
 
 
 def test_a_new_project_has_what_deeplabcut_looks_up(tmp_path):
