@@ -42,7 +42,7 @@ IMAGE_KEYS = ("file_name", "id", "sequence", "frame")
 """Columns that together say which image a row belongs to."""
 
 _JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_WHOLE = re.compile(r"(-?[0-9]{1,18})(\.0*)?")
+_WHOLE = re.compile(r"(-?[0-9]{1,19})(\.0*)?")
 _COUNTED = re.compile(r"(?:.*[^0-9])?([0-9]+)")
 _FLAGS = {"": -1, "0": 0, "1": 1, "false": 0, "true": 1, "0.0": 0, "1.0": 1}
 _LAYOUT_FIELDS = ("header", "delimiter", "newline", "bom")
@@ -244,7 +244,7 @@ def _whole(table: Table, role: Role, blank: int) -> NDArray[np.int64]:
     for row, cell in enumerate(cells):
         if cell not in known:
             match = _WHOLE.fullmatch(cell.strip())
-            if match is None:
+            if match is None or abs(int(match[1])) >= 2**63:
                 raise table.wrong(
                     role, row, "no whole number", "a whole number, or nothing",
                     "correct the cell, or rename the column",

@@ -24,9 +24,11 @@ __all__ = [
     "Layout",
     "Table",
     "best_layout",
+    "header_of",
     "is_numeric",
     "lines_of",
     "read_table",
+    "records",
 ]
 
 Floats = NDArray[np.float64]
@@ -97,14 +99,32 @@ def is_numeric(role: Role) -> bool:
     return role.kind in _NUMERIC or role in (Role("value", "score"), Role("value", "area"))
 
 
+def header_of(text: str, delimiter: str = ",") -> list[str]:
+    """Return the names in the first line that is not blank; none if its quotes are not closed."""
+    try:
+        return next(filter(None, _reader(text[:_HEADER], delimiter)), [])
+    except csv.Error:
+        return []
+
+
+def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a text, blank lines left out, with the line on which each ends.
+
+    Raises:
+        csv.Error: quotes are not as they should be.
+    """
+    reader = _reader(text, delimiter)
+    with _any_length(len(text)):
+        for cells in reader:
+            if cells:
+                yield reader.line_num, cells
+
+
 def best_layout(text: str) -> Layout | None:
     """Return the layout of a file, by the delimiter that finds the most; None if none finds any."""
     found = []
     for delimiter in DELIMITERS:
-        try:
-            header: list[str] = next(filter(None, _reader(text[:_HEADER], delimiter)), [])
-        except csv.Error:
-            continue
+        header = header_of(text, delimiter)
         roles = roles_of(header)
         layout = Layout(tuple(header), roles, delimiter)
         if point_names(roles) or any(role.kind in ("box", "corner") for role in roles):

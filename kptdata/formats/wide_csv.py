@@ -16,6 +16,7 @@ from kptdata.errors import DatasetError, FormatError
 from kptdata.formats._account import LOSSES as _ALL_LOSSES
 from kptdata.formats._account import account
 from kptdata.formats._csv_header import plain, point_names
+from kptdata.formats._csv_macaque import is_macaque, read_macaque
 from kptdata.formats._csv_read import OWN, dataset_of
 from kptdata.formats._csv_text import Layout, best_layout, lines_of, read_table
 from kptdata.formats._csv_write import written
@@ -37,10 +38,17 @@ __all__ = ["LOSSES", "OPTIONS", "SUFFIXES", "TITLE", "read_all", "sniff", "write
 TITLE = "wide CSV"
 SUFFIXES = (".csv", ".csv.gz", ".tsv")
 OPTIONS: tuple[str, ...] = ()
+_HELD = (
+    *("order", "xy", "visibility", "bbox_source", "area_source", "iscrowd", "track"),
+    *("answers", "file_name", "sequence", "frame"),
+)
 LOSSES: Mapping[str, str] = {
-    **_ALL_LOSSES,
+    **{key: text for key, text in _ALL_LOSSES.items() if key not in _HELD},
     "schema": "facts of the schema beside the names of its points",
-    "xy": "coordinates of points",
+    "given_xy": "coordinates of points that are not labelled, where one of the two is not finite",
+    "keypoint_score": "scores of points that are not finite",
+    "score": "scores of instances that are not finite",
+    "area": "areas that are not finite",
     "bbox": "boxes that are not finite, or that two corners give back only in their last digits",
     "id": "ids of instances",
     "category": "numbers of categories",
@@ -65,6 +73,8 @@ def sniff(path: str | Path) -> Sniff:
     if not head or head.lstrip()[:1] in _NO_TEXT or b"\0" in head:
         return Sniff(0.0, ("no table",))
     text = head.decode("utf-8", "ignore")
+    if is_macaque(text):
+        return Sniff(0.9, ("the header of MacaquePose's table",))
     layout = best_layout(text)
     if layout is None or _other(layout) is not None:
         return Sniff(0.0, ("no header with columns such as nose_x and nose_y",))
@@ -112,9 +122,13 @@ def read_all(
     data = read_bytes(path, marked=True)
     require_utf8(data, path)
     text = data.removeprefix(_BOM).decode()
+    read = f"read {path} as {OWN}"
+    if is_macaque(text):
+        found = read_macaque(text, schema, path, (f"{read}, MacaquePose's table",))
+        return tuple(sized(dataset, images) for dataset in found)
     table = read_table(text, _layout(text, path)._replace(bom=data[:3] == _BOM), path)
     dataset = dataset_of(table, schema, zero_one=zero_one)
-    notes = [f"read {path} as {OWN}"]
+    notes = [read]
     stated = any(role.kind == "state" for role in table.layout.roles)
     if stated and not zero_one and dataset.visibility.max(initial=0) == 1:
         notes.append("states are 0 and 1 throughout; 1 was read as occluded (see zero_one)")

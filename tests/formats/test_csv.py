@@ -147,6 +147,48 @@ def test_faces_as_hrnet_keeps_them():
     assert not ds.extras
 
 
+def test_macaques_as_json_in_cells():
+    ds = kd.read(DATA / "macaque.csv")
+
+    assert ds.schema.names == ("nose", "left_eye", "tail")
+    assert ds.images.file_name.tolist() == ["a.jpg", "b.jpg"]
+    assert ds.image.tolist() == [0, 0]
+    assert ds.visibility.tolist() == [[V.LABELLED, V.UNLABELLED, 0], [0, V.LABELLED, 0]]
+    np.testing.assert_array_equal(ds.xy[0], [[10.5, 20], [NAN, NAN], [NAN, NAN]])
+    assert ds.extras["segmentation"].parsed(0) == [[0, 0, 5, 0.5, 5, 5], []]
+    assert texts(ds, "segments") == [b'["mac","mac"]', None]
+    assert ds.bbox is None
+
+
+def test_macaques_are_written_as_any_other_table(tmp_path):
+    ds = kd.read(DATA / "macaque.csv")
+
+    report = kd.write(ds, tmp_path / "t.csv")
+
+    assert report.lost["images"] == 1  # nobody is in the second picture
+    back = kd.read(tmp_path / "t.csv")
+    np.testing.assert_array_equal(back.xy, ds.xy)
+    assert back.extras["segmentation"].same_as(ds.extras["segmentation"])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('a,"[[]]"', "line 2, row.*expected 3 cells, found 2"),
+        ("a,[3],[]", "line 2, keypoints.*a JSON list"),
+        ("a,[[,[]", "line 2, keypoints.*a JSON list"),
+        ('a,"[[],[]]","[[]]"', "line 2, segmentation.*expected 2 people, found 1"),
+        ('a,"[[{""name"": 3}]]",[]', "line 2, keypoints.*with its name"),
+        ('a,"[[{""name"": ""x"", ""position"": [1]}]]",[]', r"line 2, keypoints.*\[x, y\]"),
+        ('a,[[]],"[[{""segment"": 1}]]"', "line 2, segmentation.*a polygon"),
+        ('a,[[]],"[[]', "not as CSV has it"),
+    ],
+)
+def test_macaques_that_are_wrong(row, message, tmp_path):
+    with pytest.raises(FormatError, match=message):
+        read(tmp_path / "t.csv", f"image file name,keypoints,segmentation\n{row}\n")
+
+
 @pytest.mark.parametrize("name", ["animals.csv", "tracks.tsv", "faces.csv", "european.csv"])
 def test_columns_and_numbers_are_written_back(name, tmp_path):
     ds, path = kd.read(DATA / name), tmp_path / name
