@@ -324,15 +324,16 @@ def datasets_of(
         SchemaError: `schema` has none of the points, or none is given and nobody names the points.
     """
     fits = _fits(people, labels, schema, path)
+    hashes = {number: fit.schema.hash() for number, fit in fits.items()}
     grouped: dict[str, list[int]] = {}
     for row, person in enumerate(people):
-        grouped.setdefault(fits[person.label].schema.hash(), []).append(row)
-    keys = list(dict.fromkeys(fit.schema.hash() for fit in fits.values()))
+        grouped.setdefault(hashes[person.label], []).append(row)
+    keys = list(dict.fromkeys(hashes.values()))
     found = []
     for key in [key for key in keys if key in grouped] or keys[:1]:
         rows = grouped.get(key, [])
-        fit = next(fit for fit in fits.values() if fit.schema.hash() == key)
-        mine = {n + 1: label.name for n, label in enumerate(labels) if fits[n].schema.hash() == key}
+        fit = next(fit for number, fit in fits.items() if hashes[number] == key)
+        mine = {n + 1: label.name for n, label in enumerate(labels) if hashes[n] == key}
         columns = columns_of([people[row] for row in rows], fits, fit.schema.num_keypoints)
         found.append(
             PoseDataset(
