@@ -1,6 +1,7 @@
 """From every format to every other: points go by name, and states that both can hold survive.
 
-Complaints T6 (a file's 0, 1, 2 that come out as something else) and T7 (points in another order).
+Complaints T6 (0, 1, 2 that come out as something else), T7 (points in another order) and T8 (a
+point outside the picture, for which people or pictures are dropped).
 """
 
 from __future__ import annotations
@@ -146,6 +147,26 @@ def test_t6_t7_states_survive_and_points_go_by_name(a, b, sources, tmp_path):
     )
     if (now != was).any():
         assert result.report.lost
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_t8_a_point_just_outside_takes_nobody_with_it(name, tmp_path):
+    """One at 1.02 of the width: the person and the picture stay, the point too or it is counted."""
+    ds = plain(setting(name).schema)
+    xy = ds.xy.copy()
+    xy[0, 3] = (1.02 * 640, 100.0)
+    ds = ds.replace(xy=xy, score=None)
+    path = tmp_path / setting(name).file
+
+    report = FORMATS.load(name).write_all((ds,), path)
+    found = ordered(read(name, path))
+
+    before = ordered(ds)
+    assert len(found) == len(before)
+    assert len(np.unique(found.image)) == 3
+    same = np.isclose(found.xy, before.xy, rtol=0, atol=1e-6).all()
+    assert same or report.lost["xy"] == 1
+    assert found.labelled[:, :3].all()
 
 
 @pytest.mark.parametrize("name", NAMES)
