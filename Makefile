@@ -8,7 +8,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PEERS := .venv-peers
 BENCHMARKS := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 
-.PHONY: install demo test test-train lint bench clean
+CLIENTS := $(patsubst tests/clients/%.txt,%,$(wildcard tests/clients/*.txt))
+CLIENT_VENVS := .venv-clients
+
+.PHONY: install demo test test-train test-clients lint bench clean
 
 install: $(STAMP)
 
@@ -35,12 +38,26 @@ test: lint
 test-train: $(STAMP)
 	$(BIN)/python -m pytest -s tests/train/learning.py
 
+# Other tools read what the writers wrote, each in an environment of its own.
+test-clients: $(STAMP) $(CLIENTS:%=$(CLIENT_VENVS)/%/.installed)
+	$(BIN)/python tests/clients/make_data.py $(CLIENT_VENVS)/data
+	@for client in $(CLIENTS); do \
+	  $(CLIENT_VENVS)/$$client/bin/python tests/clients/$${client}_client.py $(CLIENT_VENVS)/data || exit 1; \
+	done
+
+# What a client asks for but does not need goes without: those in NAME.nodeps bring nothing along.
+$(CLIENT_VENVS)/%/.installed: tests/clients/%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	test ! -f tests/clients/$*.nodeps || $(@D)/bin/python -m pip install --quiet --no-deps --requirement tests/clients/$*.nodeps
+	touch $@
+
 # The main job on drawn people; afterwards open demo/index.html.
 demo: $(STAMP)
 	$(BIN)/kpt demo -o demo
 
 # Side by side with the peers, which live in an environment of their own; some scripts take minutes.
-bench: $(STAMP) $(PEERS)/.installed
+bench: $(STAMP) $(PEERS)/.installed $(CLIENT_VENVS)/datumaro/.installed
 	@for script in $(BENCHMARKS); do echo "$$script"; $(BIN)/python $$script --json || exit 1; done
 
 $(PEERS)/.installed: benchmarks/peers.txt
@@ -50,4 +67,4 @@ $(PEERS)/.installed: benchmarks/peers.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(CLIENT_VENVS) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,8 +16,8 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
-# Runs in the environment of the peers, not in the project's.
-collect_ignore = ["golden/make_transforms.py"]
+# These run in environments of their own, not in the project's.
+collect_ignore = ["golden/make_transforms.py", "clients"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
