@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kptdata_models.backbones import BACKBONES, HRNet, HRStage, ResNet
     from kptdata_models.checkpoint import Checkpoint, read_checkpoint
     from kptdata_models.data import Augmentation, TopdownDataset, read_image
+    from kptdata_models.detections import detected_people
     from kptdata_models.estimator import Preprocessor, TopdownPoseEstimator
     from kptdata_models.heads import (
         HEADS,
@@ -33,6 +34,7 @@ _HOMES = {
     "backbones": ("BACKBONES", "HRNet", "HRStage", "ResNet"),
     "checkpoint": ("Checkpoint", "read_checkpoint"),
     "data": ("Augmentation", "TopdownDataset", "read_image"),
+    "detections": ("detected_people",),
     "estimator": ("Preprocessor", "TopdownPoseEstimator"),
     "heads": ("HEADS", "HeatmapHead", "PoseHead", "RLEHead", "RegressionHead", "SimCCHead"),
     "losses": ("LOSSES",),
@@ -72,6 +74,7 @@ __all__ = [
     "TopdownDataset",
     "TopdownPoseEstimator",
     "WeightMatch",
+    "detected_people",
     "fit",
     "load",
     "load_weights",

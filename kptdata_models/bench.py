@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from kptdata.errors import OptionError
-from kptdata.transforms import Instances, encode_target, place, read_image
+from kptdata.transforms import Instances, Photo, place, warped
 from kptdata_models.build import build_codec
-from kptdata_models.data import TopdownDataset
-from kptdata_models.loaders import TrainBatches, train_loader
+from kptdata_models.data import TopdownDataset, Unencoded, encode_batch, join_points
+from kptdata_models.loaders import Collate, TrainBatches, train_loader
 from kptdata_models.runfile import Run
 from kptdata_models.sources import load_training
 
@@ -88,9 +88,10 @@ def bench_data(run: Run, *, samples: int = 256) -> DataBench:
     data = TopdownDataset(
         source.dataset, source.images, build_codec(run.codec), augmentation=run.data.transform,
         seed=run.seed, cache=run.data.train.cache, on_bad_image=run.data.train.on_bad_image,
+        decode=run.data.train.decode,
     )  # fmt: skip
     read_s = perf_counter() - start
-    stages = _stages(data, min(samples, 128))
+    stages = _stages(data, min(samples, 128), run.train.batch_size)
     count, first, seconds = _loaded(data, run, samples, source.weights)
     who = resource.RUSAGE_CHILDREN if run.train.workers else resource.RUSAGE_SELF
     unit = 1 if sys.platform == "darwin" else 1024
@@ -121,52 +122,57 @@ def _loaded(data: TopdownDataset, run: Run, samples: int, weights: Any) -> tuple
     return count, first, perf_counter() - start
 
 
-def _stages(data: TopdownDataset, samples: int) -> dict[str, float]:
-    """Return milliseconds per sample of each part, over the first samples."""
-    clock, used = dict.fromkeys(_STAGES, 0.0), 0
-    data[0, 0]  # imports and tables that are made once
-    for number in range(samples):
-        row = number % len(data)
+def _stages(data: TopdownDataset, samples: int, batch_size: int) -> dict[str, float]:
+    """Return milliseconds per sample of each part, over the first samples, batch by batch."""
+    clock = dict.fromkeys(_STAGES, 0.0)
+    collate = Collate(data.codec, data.weights)
+    collate([data.unencoded()[0, 0]])  # imports and tables that are made once
+    for first in range(0, samples, batch_size):
+        numbers = range(first, min(first + batch_size, samples))
+        keys = [(number // len(data), number % len(data)) for number in numbers]
         start = perf_counter()
-        data[number // len(data), row]
+        collate([data.unencoded()[key] for key in keys])
         whole = perf_counter() - start
-        parts = _timed(data, number // len(data), row)
+        parts = dict.fromkeys(_STAGES, 0.0)
+        points = [_timed(data, *key, parts) for key in keys]
+        start = perf_counter()
+        encode_batch(data.codec, join_points(points), data.weights)
+        parts["target"] += perf_counter() - start
         for name, seconds in parts.items():
             clock[name] += seconds
         clock["rest"] += max(0.0, whole - sum(parts.values()))
-        used += 1
-    return {name: seconds / used * 1000 for name, seconds in clock.items()}
+    return {name: seconds / samples * 1000 for name, seconds in clock.items()}
 
 
-def _timed(data: TopdownDataset, epoch: int, row: int) -> dict[str, float]:
-    """Do what `TopdownDataset.sample` does, part by part."""
-    seconds: dict[str, float] = {}
+def _timed(data: TopdownDataset, epoch: int, row: int, seconds: dict[str, float]) -> Unencoded:
+    """Do what `TopdownDataset.sample` does, part by part, adding up the time that each takes."""
 
     @contextmanager
     def stage(name: str) -> Iterator[None]:
         start = perf_counter()
         yield
-        seconds[name] = perf_counter() - start
+        seconds[name] += perf_counter() - start
 
-    dataset, codec, augmentation = data.dataset, data.codec, data.augmentation
+    dataset, augmentation = data.dataset, data.augmentation
     one = slice(row, row + 1)
     person = Instances(dataset.xy[one], dataset.labelled[one], dataset.column("bbox")[one])
     path = data.path(row)
     with stage("decode"):
-        image = read_image(path)
+        photo = Photo(path)
+        if data.decode == "full":
+            photo.picture(1.0)
     with stage("draw"):
         draw = augmentation.draw(np.random.default_rng([data.seed, epoch, row]))
     with stage("place"):
-        geometry = place(person, draw, codec, dataset.schema, image.shape[1::-1], augmentation)
+        geometry = place(person, draw, data.codec, dataset.schema, photo.size_wh, augmentation)
         moved = person.moved(geometry)
+    with stage("decode"):
+        scale = float(np.linalg.norm(geometry.matrix[:, :2], 2)) if data.decode != "full" else 1.0
+        picture = photo.picture(scale)
     with stage("warp"):
-        crop = geometry.image(image)
+        crop = warped(picture.image if data.decode == "full" else photo, geometry)
     with stage("effects"):
         for effect in draw.effects:
             crop = effect.apply(crop)
     fields = {"bbox": person.bbox, "area": dataset.column("area")[one]}
-    if augmentation.use_schema_weights:
-        fields["weight"] = dataset.schema.weights.astype(np.float32)
-    with stage("target"):
-        encode_target(codec, moved.xy.astype(np.float32), moved.labelled, fields)
-    return seconds
+    return Unencoded(moved.xy.astype(np.float32), moved.labelled, fields)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from math import ceil
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Sampler
+from torch import Tensor, from_numpy
+from torch.utils.data import DataLoader, Sampler, default_collate
 
-from kptdata_models.data import Sample, TopdownDataset
+from kptdata.errors import DatasetError
+from kptdata_models.data import Sample, TopdownDataset, Unencoded, encode_batch, join_points
 
-__all__ = ["TrainBatches", "TrainLoader", "ValBatches", "train_loader", "val_loader"]
+__all__ = [
+    "Collate",
+    "TrainBatches",
+    "TrainLoader",
+    "ValBatches",
+    "steps_per_epoch",
+    "train_loader",
+    "val_loader",
+]
 
 Key = tuple[int, int]
 
@@ -20,8 +30,8 @@ Key = tuple[int, int]
 class TrainBatches(Sampler[list[Key]]):
     """Batches of keys (epoch, position), shuffled anew each epoch and dealt out to processes.
 
-    Every process gets as many batches as the others; for several processes the shuffled order is
-    filled up from its start, so that each step has as many samples as any other.
+    Every sample comes once, and every process gets as many batches as the others: samples that are
+    too few for a step of their own, as one process would have none, join the step before.
 
     Args:
         count: number of samples.
@@ -34,6 +44,9 @@ class TrainBatches(Sampler[list[Key]]):
             comes as often as its share of the weights says, rounded up or down by chance.
         groups: (count,) image of each sample: those of one image follow each other, and stay in
             one process.
+
+    Raises:
+        DatasetError: there are fewer samples than processes.
     """
 
     def __init__(
@@ -57,9 +70,13 @@ class TrainBatches(Sampler[list[Key]]):
         self.weights = weights
         self.groups = groups
         self.resume: Key | None = None
+        if count < world:
+            raise DatasetError(
+                f"data.train: {count} instances for {world} processes; start fewer (train.devices)"
+            )
 
     def __len__(self) -> int:
-        return ceil(self.count / (self.batch_size * self.world))
+        return steps_per_epoch(self.count, self.batch_size, self.world)
 
     def __iter__(self) -> Iterator[list[Key]]:
         epoch, first = self.epoch(), 0
@@ -67,12 +84,17 @@ class TrainBatches(Sampler[list[Key]]):
         if self.resume is not None and self.resume[0] >= epoch:
             epoch, first = self.resume
         order = self._order(np.random.default_rng([self.seed, epoch]))
-        if self.world > 1:
-            order = np.resize(order, len(self) * self.batch_size * self.world)
-        step = self.batch_size * self.world
-        for start in range(first * step, len(order), step):
-            batch = self._mine(order[start : start + step])
+        for start, stop in pairwise(self._edges()[first:]):
+            batch = self._mine(order[start:stop])
             yield [(epoch, int(position)) for position in batch]
+
+    def _edges(self) -> list[int]:
+        """Return where each step begins in the order, and the end of the last."""
+        step = self.batch_size * self.world
+        edges = [*range(0, self.count, step), self.count]
+        if len(edges) > 2 and edges[-1] - edges[-2] < self.world:
+            del edges[-2]
+        return edges
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         order = rng.permutation(self.count)
@@ -87,7 +109,13 @@ class TrainBatches(Sampler[list[Key]]):
         """Take this process's share of the samples of a step."""
         if self.groups is None or self.world == 1:
             return batch[self.rank :: self.world]
-        return batch[self.rank * self.batch_size : (self.rank + 1) * self.batch_size]
+        return np.array_split(batch, self.world)[self.rank]
+
+
+def steps_per_epoch(count: int, batch_size: int, world: int = 1) -> int:
+    """Return how many batches each process gets of `count` samples."""
+    whole, left = divmod(count, batch_size * world)
+    return whole + (left >= world or (whole == 0 and left > 0))
 
 
 def _by_weight(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.intp]:
@@ -138,24 +166,70 @@ class ValBatches(Sampler[list[int]]):
         yield from self.batches
 
 
+class Collate:
+    """Make a batch of samples: arrays are stacked, texts listed, targets encoded all at once.
+
+    Args:
+        codec: what encodes; None leaves targets as they are.
+        weights: (K,) of the schema, if they multiply those of the targets.
+    """
+
+    def __init__(self, codec: Any = None, weights: NDArray[np.float32] | None = None) -> None:
+        self.codec = codec
+        self.weights = weights
+
+    def __call__(self, samples: Sequence[Sample]) -> Any:
+        """Return the batch, of tensors."""
+        if self.codec is None or not isinstance(samples[0].target, Unencoded):
+            return default_collate(list(samples))
+        points = join_points([sample.target for sample in samples])
+        target = encode_batch(self.codec, points, self.weights)
+        batch = default_collate([sample._replace(target=0) for sample in samples])
+        return batch._replace(target=_tensors(target))
+
+
+def _tensors(value: Any) -> Any:
+    """Turn the arrays of a bundle into tensors, whatever it is nested in."""
+    if isinstance(value, np.ndarray):
+        return from_numpy(np.require(value, requirements="W"))
+    if isinstance(value, tuple):
+        parts = map(_tensors, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value if isinstance(value, Tensor) else default_collate([value])[0]
+
+
 def train_loader(
     dataset: TopdownDataset,
     batches: TrainBatches,
     *,
     workers: int,
     position: Callable[[], Key],
+    encode: bool = True,
 ) -> TrainLoader:
-    """Return a loader of training batches."""
+    """Return a loader of training batches.
+
+    Args:
+        dataset: the samples.
+        batches: their order.
+        workers: processes that load them.
+        position: returns epoch and number of batches that are done.
+        encode: make the targets; where not, they are `Unencoded`, to be encoded on a device.
+    """
     _prepare_to_fork(workers)
-    loader = TrainLoader(dataset, batch_sampler=batches, num_workers=workers)
+    collate = Collate(dataset.codec, dataset.weights) if encode else Collate()
+    loader = TrainLoader(
+        dataset.unencoded(), batch_sampler=batches, num_workers=workers, collate_fn=collate
+    )
     loader.position = position
     return loader
 
 
 def val_loader(dataset: TopdownDataset, batches: ValBatches, *, workers: int) -> DataLoader[Sample]:
-    """Return a loader of validation batches."""
+    """Return a loader of validation batches; nobody asks for their targets: `Unencoded`."""
     _prepare_to_fork(workers)
-    return DataLoader(dataset, batch_sampler=batches, num_workers=workers)
+    return DataLoader(
+        dataset.unencoded(), batch_sampler=batches, num_workers=workers, collate_fn=Collate()
+    )
 
 
 def _prepare_to_fork(workers: int) -> None:

@@ -16,9 +16,10 @@ from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, OptionError
 from kptdata.plugins import resolve
 from kptdata_models.checkpoint import KEY, facts
-from kptdata_models.data import Sample
+from kptdata_models.data import Sample, Unencoded, encode_batch
 from kptdata_models.estimator import TopdownPoseEstimator
 from kptdata_models.evaluate import measure
+from kptdata_models.loaders import steps_per_epoch
 from kptdata_models.predict import Found, answer, to_found
 from kptdata_models.runfile import Run, TrainSpec
 
@@ -68,6 +69,18 @@ class PoseModule(pl.LightningModule):
         """Tie random layers to the step, so that a resumed run draws what it would have drawn."""
         del batch, batch_idx
         torch.manual_seed(hash((self.run.seed, self.trainer.global_step, self.global_rank)))
+
+    def on_after_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
+        """Encode targets where the batch is, if its loader has not."""
+        del dataloader_idx
+        if not (self.trainer.training and isinstance(batch.target, Unencoded)):
+            return batch
+        weights = None
+        if self.run.data.transform.use_schema_weights:
+            weights = torch.as_tensor(self.model.schema.weights, dtype=torch.float32).to(
+                self.device
+            )
+        return batch._replace(target=encode_batch(self.model.codec, batch.target, weights))
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
@@ -121,7 +134,7 @@ class PoseModule(pl.LightningModule):
         kind: Any = resolve(path)
         optimizer = kind(self.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
         # Counted here: asking the trainer makes it start on the data before a checkpoint is loaded.
-        batches = ceil(len(self.train_data) / (spec.batch_size * self.trainer.world_size))
+        batches = steps_per_epoch(len(self.train_data), spec.batch_size, self.trainer.world_size)
         per_epoch = ceil(batches / spec.accumulate)
         total = per_epoch * spec.epochs
         schedule = LambdaLR(

@@ -112,7 +112,7 @@ def answer(boxes: PoseDataset, found: Found, schema: Schema, source: str) -> Pos
         id=np.arange(1, len(of) + 1),
         category=of.category,
         categories=of.categories,
-        answers=of.ids,
+        answers=None if of.id is None else of.ids,
         numbers={"crop_matrix": found.matrix},
         provenance=(*boxes.provenance, f"predicted by {source}"),
     )

@@ -30,7 +30,7 @@ class DataSpec:
 
     Args:
         annotations: the file; relative paths count from the run file.
-        images: folder of the images.
+        images: folder of the images, or a zip archive of them, or a folder in one: ``a.zip/train``.
         format: of the file; sniffed if not given.
         schema: name or path; from the file if it names its points.
         boxes: ``given`` uses the boxes of the file alone; ``keypoints`` gives instances without a
@@ -39,6 +39,8 @@ class DataSpec:
         missing_images: ``error``, or ``skip`` to leave out, and count, people of images whose file
             is not in the folder.
         cache: keep decoded images in memory: faster, where they fit.
+        decode: ``full``, or ``reduced`` to decode a JPEG file at 1/2, 1/4 or 1/8 of its size where
+            the crop has no more pixels than that.
         on_bad_image: ``error``, or ``skip`` to take the next instance for one whose image cannot
             be read, and count it.
         max_bad_images: largest share of instances that may be skipped so; more end the training.
@@ -56,6 +58,7 @@ class DataSpec:
     box_margin: float = 0.15
     missing_images: str = "error"
     cache: bool = False
+    decode: str = "full"
     on_bad_image: str = "error"
     max_bad_images: float = 0.01
     weight: float = 1.0
@@ -66,6 +69,7 @@ class DataSpec:
     def __post_init__(self) -> None:
         _one_of("boxes", self.boxes, ("given", "keypoints"))
         _one_of("missing_images", self.missing_images, ("error", "skip"))
+        _one_of("decode", self.decode, ("full", "reduced"))
         _one_of("on_bad_image", self.on_bad_image, ("error", "skip"))
         if not self.weight > 0 or self.first < 0 or not 0 <= self.max_bad_images <= 1:
             raise OptionError(

@@ -14,8 +14,9 @@ from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, FileError, OptionError
 from kptdata.ledger import Ledger
 from kptdata.ops import concat, filter_instances, map_schema, with_boxes
-from kptdata.paths import image_path, is_dir
+from kptdata.paths import image_path
 from kptdata.plugins import resolve
+from kptdata.transforms import images_present, is_image_source
 from kptdata_models.data import usable_instances
 from kptdata_models.runfile import DataSpec, DataSpecs
 
@@ -90,15 +91,15 @@ def load_source(spec: DataSpec, place: str) -> Source:
         DatasetError: no instance can be used, or a dataset function returned something else.
     """
     images = Path(spec.images)
-    if not is_dir(images):
-        raise FileError("no such folder", path=images, fix=f"set {place}.images")
+    if not is_image_source(images):
+        raise FileError("no such folder or zip archive", path=images, fix=f"set {place}.images")
     dataset = _read(spec, place)
     boxed = 0
     if spec.boxes == "keypoints":
         dataset, account = with_boxes(dataset, margin=spec.box_margin)
         boxed = sum(map(len, account.repaired.values()))
     total = len(dataset)
-    present = _present(dataset, images)
+    present = images_present(image_path(images, str(name)) for name in dataset.images.file_name)
     if spec.missing_images == "skip":
         known = np.append(present, False)[dataset.image] | (dataset.image < 0)
         dataset, missing = filter_instances(dataset, {"its image is not in the folder": known})
@@ -122,19 +123,6 @@ def _read(spec: DataSpec, place: str) -> PoseDataset:
             f"{place}.type: {spec.type} returned {type(made).__name__}, expected a PoseDataset"
         )
     return made
-
-
-def _present(dataset: PoseDataset, images: Path) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """(M,) whether the file of an image is there; a folder is listed once, not asked M times."""
-    listed: dict[Path, set[str]] = {}
-    found = []
-    for name in dataset.images.file_name:
-        path = image_path(images, str(name))
-        if path.parent not in listed:
-            folder = path.parent
-            listed[folder] = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
-        found.append(path.name in listed[path.parent])
-    return np.array(found, dtype=bool)
 
 
 def _check_images(

@@ -108,12 +108,18 @@ def prepare(run: Run, *, overfit: int = 0) -> Prepared:
         seed=run.seed,
         cache=run.data.train.cache,
         on_bad_image=run.data.train.on_bad_image,
+        decode=run.data.train.decode,
     )
     plain = None
     if val is not None:
         spec = run.data.val or run.data.train
         plain = TopdownDataset(
-            val.dataset, val.images, codec, cache=spec.cache, on_bad_image=spec.on_bad_image
+            val.dataset,
+            val.images,
+            codec,
+            cache=spec.cache,
+            on_bad_image=spec.on_bad_image,
+            decode=spec.decode,
         )
     return Prepared(run, module, samples, plain, tuple(report), train.weights)
 
@@ -319,7 +325,11 @@ class _Data(pl.LightningDataModule):
             groups=self.prepared.train.dataset.image if run.train.group_images else None,
         )
         return train_loader(
-            self.prepared.train, batches, workers=run.train.workers, position=self._position
+            self.prepared.train,
+            batches,
+            workers=run.train.workers,
+            position=self._position,
+            encode=trainer.strategy.root_device.type == "cpu",
         )
 
     def val_dataloader(self) -> Any:

@@ -62,6 +62,11 @@ class CodecList:
         object.__setattr__(self, "codecs", tuple(self.codecs))
         if not self.codecs:
             raise OptionError("codecs: expected at least one, got none")
+        for codec in self.codecs:
+            if not hasattr(codec, "encode"):
+                raise OptionError(
+                    f"codecs: expected codecs, got {codec!r}; see kptdata.codecs.build"
+                )
         inputs = {_input_of(codec) for codec in self.codecs}
         if len(inputs) > 1:
             raise OptionError(

@@ -2,6 +2,7 @@
 
 The stored pixels are given as they are stored: annotations count those, so a note in the file that
 a viewer should turn the picture (EXIF) is not followed. Grey, 16-bit and CMYK pictures become RGB.
+A path may lead into a zip archive: ``train.zip/000001.jpg``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kptdata.errors import FileError, OptionError
-from kptdata.paths import is_file
+from kptdata.transforms._archives import read_bytes
 
-__all__ = ["REDUCTIONS", "Picture", "read_image", "read_reduced"]
+__all__ = ["REDUCTIONS", "Photo", "Picture", "read_image", "read_reduced"]
 
 REDUCTIONS = (1, 2, 4, 8)
 
@@ -33,7 +34,7 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         FileError: the file is not there, is no picture, or stops in the middle of one.
     """
-    return _decode(_bytes(Path(path)), Path(path), 1)
+    return _decode(read_bytes(Path(path)), Path(path), 1)
 
 
 def read_reduced(path: str | Path, reduction: int) -> Picture:
@@ -47,18 +48,74 @@ def read_reduced(path: str | Path, reduction: int) -> Picture:
     """
     if reduction not in REDUCTIONS:
         raise OptionError(f"reduction: expected one of {REDUCTIONS}, got {reduction}")
-    image = _decode(_bytes(Path(path)), Path(path), reduction)
+    return _picture(read_bytes(Path(path)), Path(path), reduction)
+
+
+class Photo:
+    """A picture file whose pixels are decoded when they are looked at, as coarsely as will do.
+
+    A decoder of JPEG files skips the work for pixels that a small crop would average anyway.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        size_wh: width and height of the stored picture.
+
+    Raises:
+        FileError: as `read_image`; damage within the pixels shows when they are decoded.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._data = read_bytes(self._path)
+        self._pictures: dict[int, Picture] = {}
+        size = _jpeg_size(self._data.tobytes())
+        self._reducible = size is not None
+        if size is None:
+            height, width = self.picture(1).image.shape[:2]
+            size = (width, height)
+        self.size_wh: tuple[int, int] = size
+
+    def picture(self, scale: float) -> Picture:
+        """Return the coarsest picture that has a pixel for each pixel of a crop at `scale`.
+
+        Args:
+            scale: pixels of the crop per stored pixel, in the direction that has most.
+
+        Raises:
+            FileError: the file is damaged.
+        """
+        fits = [r for r in REDUCTIONS if r * scale <= 1] if self._reducible else []
+        reduction = max(fits, default=1)
+        if reduction not in self._pictures:
+            self._pictures[reduction] = _picture(self._data, self._path, reduction)
+        return self._pictures[reduction]
+
+
+def _picture(data: NDArray[np.uint8], path: Path, reduction: int) -> Picture:
+    image = _decode(data, path, reduction)
     start = (1 / reduction - 1) / 2
     return Picture(image, np.array([[1 / reduction, 0, start], [0, 1 / reduction, start]]))
 
 
-def _bytes(path: Path) -> NDArray[np.uint8]:
-    if not is_file(path):
-        raise FileError("no such image", path=path, fix="check the images folder of the run file")
-    try:
-        return np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise FileError(f"cannot be read ({error.strerror})", path=path) from error
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height from the frame header of a JPEG file; None for anything else."""
+    place = 2 if data[:2] == b"\xff\xd8" else len(data)
+    while place + 9 <= len(data) and data[place] == _MARK:
+        marker = data[place + 1]
+        if marker in _FRAMES:
+            height, width = (int.from_bytes(data[place + i : place + i + 2]) for i in (5, 7))
+            return (width, height) if width and height else None
+        bare = marker == _MARK or marker in _ALONE
+        step = 1 if marker == _MARK else 2
+        place += step if bare else 2 + int.from_bytes(data[place + 2 : place + 4])
+    return None
+
+
+_MARK = 0xFF
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # tables and extensions among them
+_ALONE = frozenset({0x01, *range(0xD0, 0xDA)})  # markers without a length
 
 
 def _decode(data: NDArray[np.uint8], path: Path, reduction: int) -> NDArray[np.uint8]:

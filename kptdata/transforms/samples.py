@@ -19,9 +19,10 @@ from kptdata.errors import OptionError
 from kptdata.schema import Schema
 from kptdata.transforms.augmentation import Augmentation, Draw
 from kptdata.transforms.geometry import Geometry
+from kptdata.transforms.images import Photo
 from kptdata.transforms.topdown import Instances, place
 
-__all__ = ["Meta", "Sample", "Spaces", "encode_target", "make_sample"]
+__all__ = ["Meta", "Sample", "Spaces", "encode_target", "make_sample", "warped"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ class Sample(NamedTuple):
 
 
 def make_sample(
-    image: NDArray[np.uint8],
+    image: NDArray[np.uint8] | Photo,
     person: Instances,
     draw: Draw,
     codec: Any,
@@ -124,11 +125,12 @@ def make_sample(
     augmentation: Augmentation | None = None,
     available: Mapping[str, Any] | None = None,
     meta: Meta | None = None,
+    encode: bool = True,
 ) -> Sample:
     """Crop one person under a draw: one warp, the effects on its pixels, the target.
 
     Args:
-        image: (H, W, 3) RGB, raw space.
+        image: (H, W, 3) RGB, raw space; or a photo, decoded as coarsely as the crop allows.
         person: one person, N = 1, raw space.
         draw: what was drawn.
         codec: a codec of single crops, a `CodecList`, or `PlainCrop` or `UDPCrop` for no target.
@@ -136,33 +138,46 @@ def make_sample(
         augmentation: how it was drawn.
         available: further fields that a codec may ask for, by the names of `encode`.
         meta: where the sample comes from.
+        encode: make the target; many at once are encoded faster than one by one.
 
     Raises:
         OptionError: the box has no area, a flip without pairs, a field that the codec lacks.
         ArrayError: an array has another shape.
     """
     known = augmentation or Augmentation()
-    geometry = place(person, draw, codec, schema, image.shape[1::-1], known)
-    crop = geometry.image(image)
+    size_wh = image.size_wh if isinstance(image, Photo) else image.shape[1::-1]
+    geometry = place(person, draw, codec, schema, size_wh, known)
+    crop = warped(image, geometry)
     for effect in draw.effects:
         crop = effect.apply(crop)
     moved = person.moved(geometry)
-    fields = {"bbox": person.bbox, **(available or {})}
-    if known.use_schema_weights:
-        fields["weight"] = schema.weights.astype(np.float32)
     target = None
-    if hasattr(codec, "encode"):
+    if encode and hasattr(codec, "encode"):
+        fields = {"bbox": person.bbox, **(available or {})}
+        if known.use_schema_weights:
+            fields["weight"] = schema.weights.astype(np.float32)
         target = encode_target(codec, moved.xy.astype(np.float32), moved.labelled, fields)
     return Sample(crop, moved, Spaces.of(geometry, codec), target, meta or Meta())
 
 
+def warped(image: NDArray[np.uint8] | Photo, geometry: Geometry) -> NDArray[np.uint8]:
+    """Warp a picture, or a photo from the coarsest pixels that have one for each of the crop's."""
+    if not isinstance(image, Photo):
+        return geometry.image(image)
+    scale = float(np.linalg.norm(geometry.matrix[:, :2], 2))
+    picture = image.picture(scale)
+    size_wh = (picture.image.shape[1], picture.image.shape[0])
+    reduced = Geometry(picture.matrix, image.size_wh, size_wh)
+    return reduced.inverse.then(geometry).image(picture.image)
+
+
 def encode_target(
     codec: Any,
-    xy: NDArray[Any],
-    labelled: NDArray[np.bool_],
+    xy: Any,
+    labelled: Any,
     available: Mapping[str, Any],
 ) -> Any:
-    """Encode keypoints (N, K, 2), passing those of the `available` fields that the codec names.
+    """Encode keypoints (..., N, K, 2), passing those of the `available` fields that a codec names.
 
     Raises:
         OptionError: the codec needs a field that is not available.

@@ -15,7 +15,7 @@ from kptdata import codecs, read
 from kptdata.errors import DatasetError, FileError, OptionError
 from kptdata_models.bad_images import BadImages
 from kptdata_models.data import Augmentation, TopdownDataset
-from kptdata_models.loaders import TrainBatches, TrainLoader
+from kptdata_models.loaders import Collate, TrainBatches, TrainLoader, train_loader
 from kptdata_models.runfile import Run
 from kptdata_models.sources import load_training
 
@@ -40,21 +40,24 @@ def hundred(people: Path, **options) -> TopdownDataset:
 def digest(dataset, *, workers=0, context=None, start=0, count=500):
     """SHA-256 of `count` samples from number `start`, in the order of training."""
     found, seen = hashlib.sha256(), 0
-    epoch = start // 100
-    while seen < count:
-        now = epoch
-        batches = TrainBatches(100, BATCH, seed=1, epoch=lambda now=now: now)
-        batches.resume = (epoch, (start % 100) // BATCH) if not seen else None
-        loader = TrainLoader(
-            dataset, batch_sampler=batches, num_workers=workers, multiprocessing_context=context
-        )
-        for batch in loader:
-            found.update(batch.image.numpy().tobytes())
-            found.update(batch.target.heatmaps.numpy().tobytes())
-            found.update(batch.target.keypoint_weights.numpy().tobytes())
-            found.update(batch.matrix.numpy().tobytes())
-            seen += len(batch.row)
-        epoch += 1
+    order = []
+    for epoch in range(start // 100, (start + count + 99) // 100):
+        batches = TrainBatches(100, BATCH, seed=1, epoch=lambda epoch=epoch: epoch)
+        batches.resume = (epoch, (start % 100) // BATCH) if not order else None
+        order += list(batches)
+    loader = TrainLoader(
+        dataset.unencoded(),
+        batch_sampler=order[: count // BATCH],
+        num_workers=workers,
+        multiprocessing_context=context,
+        collate_fn=Collate(dataset.codec),
+    )
+    for batch in loader:
+        found.update(batch.image.numpy().tobytes())
+        found.update(batch.target.heatmaps.numpy().tobytes())
+        found.update(batch.target.keypoint_weights.numpy().tobytes())
+        found.update(batch.matrix.numpy().tobytes())
+        seen += len(batch.row)
     assert seen == count
     return found.hexdigest()
 
@@ -64,15 +67,70 @@ def test_500_samples_are_the_same_however_they_are_loaded(people):
     samples = hundred(people, cache=True)
     expected = digest(samples)
     assert expected != digest(hundred(people, cache=True), start=100, count=400)
-    for workers, context, count in [(1, "fork", 500), (4, "fork", 500), (1, "spawn", 100)]:
-        wanted = expected if count == 500 else digest(samples, count=count)
-        assert digest(samples, workers=workers, context=context, count=count) == wanted
+    for workers, context in [(1, "fork"), (4, "fork"), (1, "spawn")]:
+        assert digest(samples, workers=workers, context=context) == expected
 
 
 def test_resuming_at_250_gives_the_other_250(people):
     samples = hundred(people, cache=True)
     expected = digest(samples, start=250, count=250)
     assert digest(samples, workers=1, start=250, count=250) == expected
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        CODEC,
+        codecs.build("UDPHeatmap", input_size=(32, 48), heatmap_size=(8, 12), sigma=1.0),
+        codecs.build("SimCCLabel", input_size=(32, 48)),
+        codecs.build("RegressionLabel", input_size=(32, 48)),
+        codecs.build(
+            "CodecList",
+            codecs=[
+                codecs.build("MSRAHeatmap", input_size=(32, 48), heatmap_size=wh, sigma=1.0)
+                for wh in ((8, 12), (16, 24))
+            ],
+        ),
+    ],
+    ids=lambda codec: type(codec).__name__,
+)
+def test_targets_of_a_batch_are_those_of_its_samples(people, codec):
+    from kptdata_models.data import encode_batch, join_points
+
+    data = hundred(people)
+    data = TopdownDataset(
+        data.dataset, data.images, codec,
+        augmentation=Augmentation(flip=0.5, rotation=40, use_schema_weights=True),
+    )  # fmt: skip
+    keys = [(1, row) for row in range(20)]
+    batches = TrainBatches(100, 20, seed=0, epoch=lambda: 1)
+    batches._order = lambda rng: np.arange(100)
+    loader = train_loader(data, batches, workers=0, position=lambda: (0, 0))
+    batch = next(iter(loader))
+    alone = torch.utils.data.default_collate([data[key].target for key in keys])
+    points = join_points([data.unencoded()[key].target for key in keys])
+    tensors = points._replace(
+        xy=torch.from_numpy(points.xy),
+        labelled=torch.from_numpy(points.labelled),
+        fields={name: torch.from_numpy(array) for name, array in points.fields.items()},
+    )
+    on_device = encode_batch(codec, tensors, torch.from_numpy(data.weights))
+    one, other, third = (
+        torch.utils._pytree.tree_leaves(t) for t in (batch.target, alone, on_device)
+    )
+    assert len(one) == len(other) == len(third) >= 2
+    for mine, theirs, there in zip(one, other, third, strict=True):
+        assert torch.equal(mine, theirs)
+        torch.testing.assert_close(mine, there, rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_lists_texts_and_keeps_bundles():
+    from kptdata.transforms import Meta
+
+    batch = Collate()([Meta(row, f"{row}.jpg", "{}") for row in (3, 4)])
+    assert type(batch) is Meta
+    assert batch.row.tolist() == [3, 4]
+    assert list(batch.file_name) == ["3.jpg", "4.jpg"]
 
 
 def batches(epoch, **options):
@@ -95,6 +153,33 @@ def test_weights_say_how_often_a_sample_comes():
 
 def test_equal_weights_are_an_epoch_of_all():
     assert sorted(rows_of(0, weights=np.ones(100))) == list(range(100))
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 8])
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_processes_share_an_epoch_without_a_sample_twice(world, batch_size, grouped):
+    for count in range(world, 40):
+        groups = np.arange(count) // 3 if grouped else None
+        ranks = [
+            TrainBatches(
+                count, batch_size, seed=2, epoch=lambda: 0, rank=rank, world=world, groups=groups
+            )
+            for rank in range(world)
+        ]
+        held = [list(batches) for batches in ranks]
+        rows = sorted(row for batches in held for batch in batches for _, row in batch)
+        assert rows == list(range(count))
+        assert {len(batches) for batches in held} == {len(batches) for batches in ranks}
+        assert len({len(batches) for batches in held}) == 1
+        sizes = [len(batch) for batches in held for batch in batches]
+        assert min(sizes) >= 1
+        assert max(sizes) <= batch_size + 1
+
+
+def test_fewer_samples_than_processes_are_refused():
+    with pytest.raises(DatasetError, match="2 instances for 3 processes"):
+        TrainBatches(2, 4, seed=0, epoch=lambda: 0, world=3)
 
 
 @pytest.mark.parametrize("world", [1, 2])
@@ -195,6 +280,77 @@ def test_settings_that_make_no_sense(plan, key, value):
     plan["data"]["train"][key] = value
     with pytest.raises(OptionError, match=key):
         Run.from_dict(plan)
+
+
+# Where images come from
+
+
+@pytest.fixture
+def zipped(people, tmp_path):
+    """The images of the training people in an archive, in a folder of it."""
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "people.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted((people / "train" / "images").iterdir()):
+            archive.write(file, f"train/{file.name}")
+    return tmp_path / "people.zip"
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_an_archive_is_as_good_as_a_folder(people, zipped, context):
+    samples = hundred(people)
+    packed = TopdownDataset(samples.dataset, zipped / "train", CODEC, augmentation=VARIED, seed=3)
+    expected = digest(samples, count=100)
+    assert digest(packed, count=100) == expected
+    # Forked workers must not share a place in the file that was opened before.
+    assert digest(packed, count=100, workers=2, context=context) == expected
+
+
+def test_training_reads_from_an_archive(people, zipped, plan):
+    plan["data"]["train"]["images"] = str(zipped / "train")
+    source, _ = load_training(Run.from_dict(plan).data)
+    assert len(source.dataset)
+    plan["data"]["train"]["images"] = str(zipped)
+    with pytest.raises(FileError, match=r"6 of 6 images that data.train names are not there"):
+        load_training(Run.from_dict(plan).data)
+    plan["data"]["train"]["images"] = str(zipped.with_name("other.zip"))
+    with pytest.raises(FileError, match=r"other.zip: no such folder or zip archive"):
+        load_training(Run.from_dict(plan).data)
+
+
+def test_archives_that_cannot_be_read(zipped, tmp_path):
+    from kptdata.transforms import read_image
+
+    with pytest.raises(FileError, match=r"nothing\.jpg: no such image in the archive"):
+        read_image(zipped / "train" / "nothing.jpg")
+    data = zipped.read_bytes()
+    (tmp_path / "cut.zip").write_bytes(data[: len(data) // 2])
+    with pytest.raises(FileError, match=r"cut\.zip: not an archive that can be read"):
+        read_image(tmp_path / "cut.zip" / "train" / "000000000001.jpg")
+    damaged = bytearray(data)
+    damaged[60:400] = bytes(340)
+    (tmp_path / "bad.zip").write_bytes(damaged)
+    with pytest.raises(FileError, match=r"000000000001\.jpg: cannot be read from the archive"):
+        read_image(tmp_path / "bad.zip" / "train" / "000000000001.jpg")
+
+
+# Decoding no finer than the crop needs
+
+
+def test_reduced_decoding_depends_on_the_sample_alone(people):
+    plain, reduced = hundred(people), hundred(people, decode="reduced")
+    kept = hundred(people, decode="reduced", cache=True)
+    gaps = []
+    for key in [(0, row) for row in range(20)] + [(1, 3), (0, 3), (0, 0)]:
+        one = reduced[key]
+        np.testing.assert_array_equal(one.image, kept[key].image)
+        np.testing.assert_array_equal(one.matrix, plain[key].matrix)
+        for mine, other in zip(one.target, plain[key].target, strict=True):
+            np.testing.assert_array_equal(mine, other)
+        gaps.append(np.abs(one.image.astype(float) - plain[key].image).mean())
+    assert max(gaps) > 0
+    with pytest.raises(OptionError, match="decode: expected full or reduced, got 'fast'"):
+        hundred(people, decode="fast")
 
 
 # Bad images

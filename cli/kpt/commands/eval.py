@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -92,6 +92,22 @@ ORIGINAL_MAX_DETS = 20
     help="Leave out predictions on images that GT does not list.",
 )
 @click.option("--reference", is_flag=True, help="Do as pycocotools does wherever kpt does better.")
+@click.option(
+    "--boxes",
+    metavar="FILE",
+    help="With a checkpoint: predict in a detector's boxes, not in those of GT.",
+)
+@click.option(
+    "--box-score",
+    type=float,
+    default=0.0,
+    metavar="S",
+    help="Leave out detected boxes of a lower score.",
+)
+@click.option(
+    "--box-nms", type=float, default=1.0, metavar="IOU",
+    help="Leave out detected boxes that overlap more with a better one.",
+)  # fmt: skip
 @click.option("--backend", metavar="B", help="Let pycocotools or xtcocotools evaluate (oks only).")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
 @click.option(
@@ -123,6 +139,14 @@ def command(
         click.echo(found.table())
 
 
+class Detector(NamedTuple):
+    """A file of boxes, and which of them count."""
+
+    boxes: str
+    score: float
+    nms: float
+
+
 def _evaluate(
     gt: str,
     pred: str,
@@ -142,6 +166,9 @@ def _evaluate(
     max_dets: int,
     row_aligned: bool,
     reference: bool,
+    boxes: str | None,
+    box_score: float,
+    box_nms: float,
     **shared: Any,
 ) -> Evaluation:
     import kptdata as kd
@@ -149,8 +176,12 @@ def _evaluate(
     if backend is not None:
         _refuse_beside_backend(metrics, details, max_dets, row_aligned=row_aligned)
     if Path(gt).suffix in CHECKPOINTS:
-        truth, predictions = _predict(Path(gt), pred, schema, gt_format or pred_format, images)
+        place = gt_format or pred_format
+        detector = None if boxes is None else Detector(boxes, box_score, box_nms)
+        truth, predictions = _predict(Path(gt), pred, schema, place, images, detector)
         mmpose = True
+    elif boxes is not None:
+        raise click.UsageError("--boxes goes with a checkpoint, which looks into them")
     else:
         truth, predictions = _read_both(gt, pred, schema, gt_format, pred_format)
     usual = kd.metrics.Scoring.mmpose() if mmpose else kd.metrics.Scoring()
@@ -203,21 +234,32 @@ def _read_both(
 
 
 def _predict(
-    checkpoint: Path, data: str, schema: str | None, data_format: str | None, images: Path | None
+    checkpoint: Path,
+    data: str,
+    schema: str | None,
+    data_format: str | None,
+    images: Path | None,
+    detector: Detector | None,
 ) -> tuple[PoseDataset, PoseDataset]:
-    """Read the ground truth, and predict in the boxes of those who count."""
+    """Read the ground truth, and predict in the boxes of those who count, or in a detector's."""
     import numpy as np
 
     import kptdata as kd
+    from kpt._detected import detected
     from kpt._options import parse_location
     from kpt._progress import progress
     from kptdata_models import load
 
     source = parse_location(data, data_format)
     truth = kd.read(source.path, format=source.format, schema=schema)
-    boxed = (truth.column("bbox")[:, 2:] > 0).all(axis=1) & (truth.image >= 0)
-    people = truth[boxed & (truth.column("iscrowd") != 1) & truth.labelled.any(axis=1)]
-    click.echo(f"predicting for {len(people)} of {len(truth)} instances", err=True)
+    if detector is not None:
+        people = detected(
+            truth, detector.boxes, None, score_threshold=detector.score, nms=detector.nms
+        )
+    else:
+        boxed = (truth.column("bbox")[:, 2:] > 0).all(axis=1) & (truth.image >= 0)
+        people = truth[boxed & (truth.column("iscrowd") != 1) & truth.labelled.any(axis=1)]
+        click.echo(f"predicting for {len(people)} of {len(truth)} instances", err=True)
     predictor = load(checkpoint)
     folder = images or source.path.parent
     with progress("predicting", len(people)) as advance:

@@ -22,6 +22,22 @@ WHOLE_IMAGE = "whole-image"
 )  # fmt: skip
 @click.option("--format", "boxes_format", metavar="F", help="Format of the file with boxes.")
 @click.option(
+    "--annotations",
+    metavar="FILE",
+    help="Names the images, where the boxes are a detector's that knows only ids.",
+)
+@click.option(
+    "--box-score",
+    type=float,
+    default=0.0,
+    metavar="S",
+    help="With --annotations: leave out detected boxes of a lower score.",
+)
+@click.option(
+    "--box-nms", type=float, default=1.0, metavar="IOU",
+    help="With --annotations: leave out boxes that overlap more with a better one.",
+)  # fmt: skip
+@click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), metavar="FILE",
     help="Where the predictions are written.",
 )  # fmt: skip
@@ -36,6 +52,9 @@ def command(
     images: Path,
     boxes: str | None,
     boxes_format: str | None,
+    annotations: str | None,
+    box_score: float,
+    box_nms: float,
     out: Path,
     to_format: str,
     heatmaps: Path | None,
@@ -45,8 +64,10 @@ def command(
 
     IMAGES is a folder or a single image.
     """
+    from kpt._detected import detected
+    from kpt._options import parse_location
     from kpt._progress import progress
-    from kptdata import OptionError, write
+    from kptdata import OptionError, read, write
     from kptdata_models import load
 
     if boxes is None:
@@ -55,7 +76,14 @@ def command(
             f"person at a time. Fix: --boxes FILE, or --boxes {WHOLE_IMAGE}"
         )
     folder = images if images.is_dir() else images.parent
-    people = whole_images(images) if boxes == WHOLE_IMAGE else given(boxes, boxes_format, images)
+    if boxes == WHOLE_IMAGE:
+        people = whole_images(images)
+    elif annotations is not None:
+        place = parse_location(annotations)
+        listing = read(place.path, format=place.format)
+        people = detected(listing, boxes, boxes_format, score_threshold=box_score, nms=box_nms)
+    else:
+        people = given(boxes, boxes_format, images)
     predictor = load(checkpoint, device=device)
     with progress("predicting", len(people)) as advance:
         found = predictor.predict_dataset(
