@@ -1,15 +1,18 @@
-"""MMPose's side of the loader benchmark; runs in .venv-peers and prints milliseconds as JSON.
+"""MMPose's side of the loader benchmark; runs in .venv-peers and prints its figures as JSON.
 
-python _loader_peer.py PEOPLE.npz IMAGES PASSES
+python _loader_peer.py --child pipeline FOLDER PASSES
+python _loader_peer.py --child large TRAIN.json IMAGES
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
 import warnings
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
 from typing import Any
 
 import cv2
@@ -32,20 +35,53 @@ PIPELINE = [
 ]  # fmt: skip
 
 
-def main(people: str, images: str, passes: int) -> None:
-    """Time the standard pipeline over all people."""
-    pipeline = Compose([TRANSFORMS.build(step) for step in PIPELINE])
-    with np.load(people) as file:
+def pipeline(folder: str, passes: str) -> dict[str, float]:
+    """Time the standard pipeline over all people: milliseconds a sample."""
+    steps = Compose([TRANSFORMS.build(step) for step in PIPELINE])
+    with np.load(Path(folder) / "people.npz") as file:
         columns = dict(file)
 
     def once() -> float:
         start = process_time()
         for row in range(len(columns["image"])):
-            pipeline(results(columns, row, Path(images)))
+            steps(results(columns, row, Path(folder)))
         return (process_time() - start) / len(columns["image"]) * 1000
 
     np.random.seed(0)  # noqa: NPY002 - what the transforms draw from
-    print(json.dumps(min(once() for _ in range(passes))))
+    return {"ms": min(once() for _ in range(int(passes)))}
+
+
+def large(source: str, images: str) -> dict[str, float]:
+    """Seconds until the dataset has read its file, and the memory of a process that loads."""
+    from mmengine.dataset import pseudo_collate
+    from mmpose.datasets import CocoDataset
+    from torch.utils.data import DataLoader
+
+    names = sorted(path.name for path in Path(images).iterdir())
+
+    class Few(CocoDataset):
+        """Look at a few small pictures, whatever the file names."""
+
+        def get_data_info(self, idx: int) -> dict[str, Any]:
+            info = super().get_data_info(idx)
+            info["img_path"] = f"{images}/{names[idx % len(names)]}"
+            return info
+
+    start = perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        steps = [TRANSFORMS.build(step) for step in PIPELINE]
+        dataset = Few(ann_file=source, data_mode="topdown", pipeline=steps)
+    found = {"start_s": perf_counter() - start}
+    loader = DataLoader(
+        dataset, batch_size=32, shuffle=True, num_workers=1, collate_fn=pseudo_collate
+    )
+    batches = iter(loader)
+    for _ in range(1000 // 32):
+        next(batches)
+    (process,) = batches._workers  # noqa: SLF001 - nobody else knows
+    status = Path(f"/proc/{process.pid}/status").read_text("ascii")
+    (line,) = (row for row in status.splitlines() if row.startswith("VmRSS"))
+    return found | {"mb_1000": int(line.split()[1]) / 1024}
 
 
 def results(columns: dict[str, Any], row: int, images: Path) -> dict[str, Any]:
@@ -64,4 +100,5 @@ def results(columns: dict[str, Any], row: int, images: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    _, kind, *arguments = sys.argv[1:]
+    print(json.dumps({"pipeline": pipeline, "large": large}[kind](*arguments)))

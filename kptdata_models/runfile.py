@@ -46,6 +46,7 @@ class DataSpec:
         max_bad_images: largest share of instances that may be skipped so; more end the training.
         weight: how often an instance of this file is drawn, beside those of other files.
         first: use this many instances alone; 0 for all.
+        filter: an expression over columns that instances must meet, as for ``kpt filter``.
         type: dotted path of a function that returns the dataset; it gets `options`.
         options: arguments of that function.
     """
@@ -63,6 +64,7 @@ class DataSpec:
     max_bad_images: float = 0.01
     weight: float = 1.0
     first: int = 0
+    filter: str = ""
     type: str | None = None
     options: Table = field(default_factory=dict)
 

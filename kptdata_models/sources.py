@@ -13,7 +13,7 @@ from kptdata import read
 from kptdata.dataset import PoseDataset
 from kptdata.errors import DatasetError, FileError, OptionError
 from kptdata.ledger import Ledger
-from kptdata.ops import concat, filter_instances, map_schema, with_boxes
+from kptdata.ops import concat, filter_instances, filter_where, map_schema, with_boxes
 from kptdata.paths import image_path
 from kptdata.plugins import resolve
 from kptdata.transforms import images_present, is_image_source
@@ -99,18 +99,21 @@ def load_source(spec: DataSpec, place: str) -> Source:
         dataset, account = with_boxes(dataset, margin=spec.box_margin)
         boxed = sum(map(len, account.repaired.values()))
     total = len(dataset)
+    filtered = Ledger(total)
+    if spec.filter:
+        dataset, filtered = filter_where(dataset, spec.filter)
     present = images_present(image_path(images, str(name)) for name in dataset.images.file_name)
     if spec.missing_images == "skip":
         known = np.append(present, False)[dataset.image] | (dataset.image < 0)
         dataset, missing = filter_instances(dataset, {"its image is not in the folder": known})
     else:
-        missing = Ledger(total)
+        missing = Ledger(len(dataset))
     try:
         kept, ledger = usable_instances(dataset)
     except DatasetError as error:
         raise DatasetError(f"{place}: {error}{_box_hint(dataset, spec, place)}") from error
     _check_images(kept, present, images, place)
-    made = Source(kept, images, _joined(total, missing, ledger), boxed)
+    made = Source(kept, images, _joined(_joined(filtered, missing), ledger), boxed)
     return made.first(spec.first) if spec.first else made
 
 
@@ -149,7 +152,7 @@ def _box_hint(dataset: PoseDataset, spec: DataSpec, place: str) -> str:
     return ""
 
 
-def _joined(total: int, first: Ledger, second: Ledger) -> Ledger:
-    if first.total != total or second.total != first.kept:
+def _joined(first: Ledger, second: Ledger) -> Ledger:
+    if second.total != first.kept:
         raise OptionError("ledger: the accounts of two steps do not follow each other")
-    return Ledger(total, skipped={**first.skipped, **second.skipped})
+    return Ledger(first.total, skipped={**first.skipped, **second.skipped})

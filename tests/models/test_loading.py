@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from kptdata import codecs, read
-from kptdata.errors import DatasetError, FileError, OptionError
+from kptdata.errors import DatasetError, FileError, OptionError, UnknownNameError
 from kptdata_models.bad_images import BadImages
 from kptdata_models.data import Augmentation, TopdownDataset
 from kptdata_models.loaders import Collate, TrainBatches, TrainLoader, train_loader
@@ -271,6 +271,21 @@ def test_the_first_instances_alone(plan):
     plan["data"]["train"]["first"] = 3
     source, _ = load_training(Run.from_dict(plan).data)
     assert len(source.dataset) == 3
+
+
+def test_a_filter_leaves_out_and_counts(plan):
+    everyone, _ = load_training(Run.from_dict(plan).data)
+    plan["data"]["train"]["filter"] = "area > 1000"
+    source, lines = load_training(Run.from_dict(plan).data)
+    large = int((everyone.dataset.area > 1000).sum())
+    assert 0 < large < len(everyone.dataset)
+    assert len(source.dataset) == large
+    assert (source.dataset.area > 1000).all()
+    assert source.ledger.total == everyone.ledger.total
+    assert "area > 1000" in lines[0]
+    plan["data"]["train"]["filter"] = "aera > 1000"
+    with pytest.raises(UnknownNameError, match="area"):
+        load_training(Run.from_dict(plan).data)
 
 
 @pytest.mark.parametrize(
