@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from kptdata.errors import FileError, OptionError
-from kptdata.transforms import read_image, read_reduced
+from kptdata.transforms import Geometry, Photo, read_image, read_reduced, warped
 
 
 @pytest.fixture
@@ -131,3 +131,48 @@ def test_reduced_pictures_lie_where_their_matrix_says(tmp_path, ramp, reduction)
 def test_reductions_are_those_of_jpeg(jpeg):
     with pytest.raises(OptionError, match=r"reduction: expected one of \(1, 2, 4, 8\), got 3"):
         read_reduced(jpeg, 3)
+
+
+@pytest.mark.parametrize(
+    ("scale", "reduction"), [(3.0, 1), (0.51, 1), (0.5, 2), (0.26, 2), (0.25, 4), (0.01, 8)]
+)
+def test_a_photo_is_decoded_no_coarser_than_the_crop(tmp_path, ramp, scale, reduction):
+    wide = Image.fromarray(ramp).resize((480, 320), Image.Resampling.BILINEAR)
+    wide.save(tmp_path / "wide.jpg", quality=98, progressive=True)
+    photo = Photo(tmp_path / "wide.jpg")
+    assert photo.size_wh == (480, 320)
+    picture = photo.picture(scale)
+    assert picture.image.shape == (320 // reduction, 480 // reduction, 3)
+    assert picture.image is photo.picture(scale).image
+    expected = read_reduced(tmp_path / "wide.jpg", reduction)
+    np.testing.assert_array_equal(picture.image, expected.image)
+    np.testing.assert_array_equal(picture.matrix, expected.matrix)
+    wide.save(tmp_path / "wide.png")
+    assert Photo(tmp_path / "wide.png").picture(scale).image.shape == (320, 480, 3)
+
+
+def test_a_damaged_photo_is_named(jpeg):
+    jpeg.write_bytes(jpeg.read_bytes()[:-200])
+    with pytest.raises(FileError, match=jpeg.name):
+        Photo(jpeg).picture(1.0)
+
+
+@pytest.mark.parametrize("angle", [0, 30])
+def test_a_reduced_crop_is_where_the_whole_one_is(tmp_path, rng, angle):
+    """A smooth picture, so that decoding at half the size loses next to nothing."""
+    small = rng.integers(0, 256, (8, 12, 3)).astype(np.uint8)
+    smooth = Image.fromarray(small).resize((960, 640), Image.Resampling.BICUBIC)
+    smooth.save(tmp_path / "smooth.jpg", quality=98)
+    turn, shrink = np.deg2rad(angle), 0.24
+    matrix = shrink * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    shift = np.array([[115.0], [80.0]]) - matrix @ np.array([[480.0], [320.0]])
+    geometry = Geometry(np.hstack([matrix, shift]), (960, 640), (230, 160))
+    photo = Photo(tmp_path / "smooth.jpg")
+    assert photo.picture(shrink).image.shape == (160, 240, 3)
+    inside = geometry.image(np.full((640, 960), 255, np.uint8)) == 255
+    inside[[0, 1, -1, -2]] = inside[:, [0, 1, -1, -2]] = False
+    gap = warped(photo, geometry).astype(int) - geometry.image(read_image(tmp_path / "smooth.jpg"))
+    assert np.abs(gap[inside]).mean() < 1.0
+    moved = Geometry(geometry.matrix + np.array([[0, 0, 1.0], [0, 0, 0]]), (960, 640), (230, 160))
+    other = warped(photo, moved).astype(int) - geometry.image(read_image(tmp_path / "smooth.jpg"))
+    assert np.abs(other[inside]).mean() > 2.0  # one pixel of the crop beside
