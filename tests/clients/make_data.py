@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import _sleap_data
 import numpy as np
 
 import kptdata as kd
@@ -80,7 +81,29 @@ def _coco(dataset: kd.PoseDataset, images: Path, folder: Path) -> None:
     kd.write(results, folder / "coco" / "results.json", format="coco_results")
 
 
-WRITERS = (_yolo, _coco)
+def _cvat(dataset: kd.PoseDataset, images: Path, folder: Path) -> None:
+    (folder / "cvat").mkdir()
+    kd.write(dataset, folder / "cvat" / "train.xml", format="cvat_images")
+    shutil.copytree(images, folder / "cvat" / "images")
+
+
+def _datumaro(dataset: kd.PoseDataset, images: Path, folder: Path) -> None:
+    (folder / "datumaro" / "annotations").mkdir(parents=True)
+    kd.write(dataset, folder / "datumaro" / "annotations" / "train.json", format="datumaro")
+    shutil.copytree(images, folder / "datumaro" / "images" / "train")
+
+
+def _deeplabcut(dataset: kd.PoseDataset, _images: Path, folder: Path) -> None:
+    """Write people as animals of one table, and one a picture as a table of a single animal."""
+    (folder / "deeplabcut").mkdir()
+    first = dataset[np.unique(dataset.image, return_index=True)[1]]
+    for name, some in (("many", dataset), ("single", first)):
+        for suffix in ("csv", "h5"):
+            path = folder / "deeplabcut" / f"CollectedData_{name}.{suffix}"
+            kd.write(some, path, format="deeplabcut")
+
+
+WRITERS = (_yolo, _coco, _cvat, _datumaro, _deeplabcut, _sleap_data.write)
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
