@@ -17,7 +17,7 @@ from kptdata.formats import format_of as name_of_format
 from kptdata.formats.base import refuse_losses
 from kptdata.ledger import Ledger
 from kptdata.paths import exists, is_dir
-from kptdata.schema import Schema, load_schema, map_schemas
+from kptdata.schema import Schema, load_schema
 
 __all__ = [
     "Conversion",
@@ -76,17 +76,17 @@ def convert(
         source_format: by default what `source` looks like; one for each, if there are several.
         target_format: by default what the name of `target` says.
         schema: keypoint schema of the result. A file that can be read as this schema (it names
-            these points, names none, or holds the parts of a whole body) is; any other is mapped.
+            these points, names none, or holds the parts of a whole body) is; any other is mapped:
+            points that it lacks are unlabelled, points that it has beside are lost, both counted.
         source_schema: schema to read the source as, where it does not say.
         images: folder of the source's images.
         strict: refuse any loss before a byte is written, that of a mapping too.
-        pad: leave points that `schema` has and the source lacks unlabelled, and count them; without
-            it that is refused. Formats whose skeletons all have one size are filled up likewise.
+        pad: fill up skeletons where the format gives all of them one size; without it, skeletons of
+            different sizes are refused there.
         source_options: for the reader.
         **options: for the writer.
 
     Raises:
-        SchemaError: the source lacks points of `schema`, and `pad` is not given.
         FormatError: something would be lost under `strict`.
         KptDataError: what `read_files`, `map_schema` and `write_all` raise.
     """
@@ -98,7 +98,7 @@ def convert(
     )
     steps = {"read": ledger} if len(paths) > 1 or ledger.notes or ledger.repaired else {}
     if wanted is not None:
-        datasets, mappings = _mapped(datasets, wanted, paths, pad=pad)
+        datasets, mappings = _mapped(datasets, wanted)
         steps |= mappings
     if pad and "pad" in getattr(load_format(name), "OPTIONS", ()):
         options["pad"] = True
@@ -145,36 +145,15 @@ def write_steps(
 
 
 def _mapped(
-    datasets: Sequence[PoseDataset],
-    wanted: Schema,
-    paths: Sequence[str | Path],
-    *,
-    pad: bool,
+    datasets: Sequence[PoseDataset], wanted: Schema
 ) -> tuple[tuple[PoseDataset, ...], dict[str, Ledger]]:
     mapped, steps = [], {}
     for dataset in datasets:
-        if not pad:
-            _refuse_gaps(dataset.schema, wanted, paths)
         result, ledger = ops.map_schema(dataset, wanted)
         mapped.append(result)
         if result is not dataset:
-            title = f"map {dataset.schema.name} to {wanted.name}"
-            steps[title if title not in steps else f"{title} ({len(mapped)})"] = ledger
+            steps[f"map {dataset.schema.name} to {wanted.name}"] = ledger
     return tuple(mapped), steps
-
-
-def _refuse_gaps(own: Schema, wanted: Schema, paths: Sequence[str | Path]) -> None:
-    missing = () if own.hash() == wanted.hash() else map_schemas(own, wanted).missing
-    if missing and len(missing) < wanted.num_keypoints:
-        raise SchemaError(
-            f"the schema {own.name} lacks {len(missing)} of the {wanted.num_keypoints} points of "
-            f"{wanted.name}",
-            path=", ".join(map(str, paths)),
-            expected="all of them, by name or by formula",
-            found=f"nothing for {', '.join(missing)}",
-            fix="leave them unlabelled, and counted, with --pad (pad=True), or choose a schema "
-            "that the source fills",
-        )
 
 
 def read_sources(

@@ -176,7 +176,7 @@ def kind_of(schema: Schema, path: Path) -> tuple[str, int]:
             expected=", ".join(schema_of(kind, SIZES[kind][0]).name for kind in SIZES),
             found=f"{schema.num_keypoints} points",
             fix="map it to one of them (kptdata.ops.map_schema, kpt convert --schema "
-            "mediapipe_pose --pad)",
+            "mediapipe_pose)",
         )
     return found
 

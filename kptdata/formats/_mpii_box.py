@@ -69,11 +69,11 @@ def only_dataset(datasets: tuple[PoseDataset, ...], path: Path) -> PoseDataset:
         if dataset.schema.names != own.names:
             missing = map_schemas(dataset.schema, own).missing
             gaps = f", and nothing for {', '.join(missing)}" if missing else ""
-            pad = " --pad, which leaves those unlabelled" if missing else ""
+            left = ", which leaves those unlabelled" if missing else ""
             raise DatasetError(
                 f"{path}: MPII files hold the 16 points of the schema 'mpii', the dataset has the "
                 f"{dataset.schema.num_keypoints} points of {dataset.schema.name!r}{gaps}. "
-                f"Fix: map it first (kpt convert --schema mpii{pad})"
+                f"Fix: map it first (kpt convert --schema mpii{left})"
             )
     if len(datasets) != 1:
         raise DatasetError(

@@ -172,7 +172,7 @@ def _layout(schema: Schema, path: Path) -> Layout:
             path=path,
             expected=f"{', '.join(BODIES.values())}, or openpose_wholebody",
             found=f"{schema.num_keypoints} points",
-            fix="map it to one of them (kptdata.ops.map_schema, kpt convert --schema body25 --pad)",
+            fix="map it to one of them (kptdata.ops.map_schema, kpt convert --schema body25)",
         )
     return layout
 

@@ -55,7 +55,7 @@ def test_mpii_to_coco_with_another_schema(kpt, mpii_file, tmp_path, by):
         "prefix": (f"mpii:{mpii_file}", f"coco:{target}"),
     }
 
-    status, out, err = kpt("convert", *places[by], "--schema", "coco", "--pad", "--report", report)
+    status, out, err = kpt("convert", *places[by], "--schema", "coco", "--report", report)
 
     assert (status, out) == (0, "")
     source, result = kd.read(mpii_file), kd.read(target)
@@ -77,7 +77,7 @@ def test_mpii_to_coco_with_another_schema(kpt, mpii_file, tmp_path, by):
 
 def test_every_person_gets_what_evaluation_needs(kpt, mpii_file, tmp_path):
     target = tmp_path / "coco.json"
-    kpt("convert", mpii_file, f"coco:{target}", "--schema", "coco", "--pad", "--area", "box")
+    kpt("convert", mpii_file, f"coco:{target}", "--schema", "coco", "--area", "box")
 
     for row in json.loads(target.read_text())["annotations"]:
         assert row["iscrowd"] == 0
@@ -206,7 +206,7 @@ def test_a_schema_that_shares_nothing_is_not_silent(kpt, coco_file, tmp_path):
 
 def test_same_bytes_twice(kpt, mpii_file, tmp_path):
     for name in ("a.json", "b.json"):
-        kpt("convert", mpii_file, f"coco:{tmp_path / name}", "--schema", "coco", "--pad")
+        kpt("convert", mpii_file, f"coco:{tmp_path / name}", "--schema", "coco")
 
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
@@ -255,9 +255,7 @@ def test_a_dialect_is_given_where_a_format_is(way, kpt, tmp_path):
 def test_a_dialect_knows_what_to_map_from(kpt, tmp_path):
     source, target = tmp_path / "a.json", tmp_path / "b.json"
     crowd_file(source)
-    status, _, err = kpt(
-        "convert", source, target, "--from", "crowdpose", "--schema", "coco", "--pad"
-    )
+    status, _, err = kpt("convert", source, target, "--from", "crowdpose", "--schema", "coco")
 
     assert status == 0
     assert "map crowdpose to coco" in err

@@ -180,32 +180,23 @@ def test_result_and_account_do_not_mix(fails, coco_file, words):
     assert "DST is stdout already" in fails(*named, "--json")
 
 
-class TestPad:
-    def test_missing_points_are_listed_and_nothing_is_written(self, fails, mpii_file, tmp_path):
-        message = fails("convert", mpii_file, f"coco:{tmp_path / 'x.json'}", "--schema", "coco")
-
-        assert "the schema mpii lacks 5 of the 17 points of coco" in message
-        assert "nose, left_eye, right_eye, left_ear, right_ear" in message
-        assert "--pad" in message
-        assert names_in(tmp_path) == []
-
+class TestMapping:
     def test_a_format_with_points_of_its_own_lists_what_is_lacking(
         self, kpt, fails, coco_file, tmp_path
     ):
         target = tmp_path / "x.mat"
         message = fails("convert", coco_file, target)
         assert "nothing for upper_neck, head_top" in message
-        assert "--schema mpii --pad" in message
-        assert "upper_neck, head_top" in fails("convert", coco_file, target, "--schema", "mpii")
+        assert "kpt convert --schema mpii, which leaves those unlabelled" in message
         assert not target.exists()
 
-        assert kpt("convert", coco_file, target, "--schema", "mpii", "--pad").status == 0
+        assert kpt("convert", coco_file, target, "--schema", "mpii").status == 0
         assert len(kd.read(target)) == 3
 
-    def test_padded_points_are_unlabelled_and_counted(self, kpt, mpii_file, tmp_path):
+    def test_points_that_are_lacking_are_unlabelled_and_counted(self, kpt, mpii_file, tmp_path):
         target = tmp_path / "x.json"
 
-        words = ("convert", mpii_file, f"coco:{target}", "--schema", "coco", "--pad", "--json")
+        words = ("convert", mpii_file, f"coco:{target}", "--schema", "coco", "--json")
         account = kpt(*words).data
 
         found = kd.read(target)
@@ -215,14 +206,14 @@ class TestPad:
         note = "unlabelled, as mpii lacks them: nose, left_eye, right_eye, left_ear, right_ear"
         assert step["notes"][note] == 5 * len(found)
 
-    def test_a_schema_that_the_source_fills_needs_no_padding(self, kpt, mpii_file, tmp_path):
+    def test_a_schema_that_the_source_fills(self, kpt, mpii_file, tmp_path):
         target = tmp_path / "x.json"
         words = ("convert", mpii_file, f"coco:{target}", "--schema")
         assert kpt(*words, "mhp").status == 0
         assert kd.read(target, schema="mhp").schema.name == "mhp"
 
     def test_strict_refuses_what_a_mapping_loses(self, fails, mpii_file, tmp_path):
-        words = ("convert", mpii_file, f"coco:{tmp_path / 'x.json'}", "--schema", "coco", "--pad")
+        words = ("convert", mpii_file, f"coco:{tmp_path / 'x.json'}", "--schema", "coco")
         message = fails(*words, "--strict")
 
         assert "would lose" in message

@@ -124,7 +124,7 @@ def test_t6_t7_states_survive_and_points_go_by_name(a, b, sources, tmp_path):
     words = {"source_format": a, "target_format": b, "source_schema": setting(a).schema}
     unsized, unnamed = (before.images.wh <= 0).any(), (before.images.file_name == "").any()
     try:
-        result = kd.convert(source, target, schema=setting(b).schema, pad=True, **words)
+        result = kd.convert(source, target, schema=setting(b).schema, **words)
     except FormatError as error:
         # What a file does not say of its images is not made up by one that needs it.
         problems = (unsized and "size" in str(error), unnamed and "no file name" in str(error))

@@ -11,7 +11,7 @@ from kpt._hub import Read, Write, check_places, locations, mapping_options, tell
 @click.argument("src", nargs=-1, required=True)
 @click.argument("dst")
 @click.option("--schema", metavar="S", help="Keypoint schema of DST, by name or TOML file.")
-@click.option("--pad", is_flag=True, help="Leave points that SRC lacks unlabelled, and count them.")
+@click.option("--pad", is_flag=True, help="Fill up skeletons where the format gives all one size.")
 @mapping_options
 @writing_options
 def command(

@@ -87,7 +87,7 @@ def steps(out: Path, *, train: bool = True) -> tuple[Step, ...]:
             "MPII to COCO",
             "Every value that the new file cannot hold is counted, and every one that it needs and "
             "the old one lacks.",
-            ("convert", mpii, f"coco:{coco}", "--schema", "coco", "--pad", "--images", images),
+            ("convert", mpii, f"coco:{coco}", "--schema", "coco", "--images", images),
         ),
         Step(
             "Checked",
