@@ -35,7 +35,9 @@ def build_codec(table: Mapping[str, Any]) -> Any:
     try:
         codec = from_config(table)
     except OptionError as error:
-        raise OptionError(f"codec.{error}") from error
+        # What a dotted path leads to is told under its own name.
+        dotted = str(error).startswith(str(table.get("type")))
+        raise OptionError(f"codec.{'type: ' if dotted else ''}{error}") from error
     if not hasattr(codec, "crop"):
         raise OptionError(
             f"codec.type: {table['type']} makes no crop of one person; a top-down model needs one"
@@ -61,7 +63,10 @@ def construct(table: Table[Any], config: Mapping[str, Any], place: str, **given:
     name = arguments.pop("type", None)
     if name is None:
         raise OptionError(f"{place}.type: missing; choose from {', '.join(table)}")
-    kind = table.load(name)
+    try:
+        kind = table.load(name)
+    except OptionError as error:
+        raise OptionError(f"{place}.type: {error}") from error
     parameters = _parameters(kind)
     for key in arguments:
         if parameters is not None and key not in parameters:
@@ -104,11 +109,18 @@ def build_model(spec: ModelSpec, codec: Any, schema: Schema) -> TopdownPoseEstim
     for i, table in enumerate(spec.auxiliary):
         own = {key: value for key, value in table.items() if key != "weight"}
         further = _build_head(own, f"model.auxiliary.{i}", codec, schema, maps)
-        auxiliary.append(Auxiliary(further, float(table.get("weight", 1.0))))
+        auxiliary.append(Auxiliary(further, _weight(table, f"model.auxiliary.{i}.weight")))
     preprocessor = _make_preprocessor(spec.preprocessor)
     return TopdownPoseEstimator(
         backbone, head, schema, neck=neck, auxiliary=auxiliary, preprocessor=preprocessor
     )
+
+
+def _weight(table: Mapping[str, Any], place: str) -> float:
+    weight = table.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
+        raise OptionError(f"{place}: expected a number, 0 or more, got {weight!r}")
+    return float(weight)
 
 
 def _make_preprocessor(table: Mapping[str, Any]) -> Preprocessor:

@@ -97,6 +97,10 @@ def read_facts(path: str | Path) -> dict[str, Any]:
             expected="a checkpoint of kpt train",
             fix="a bare weights file goes into a run file as model.weights",
         )
+    lost = [key for key in ("codec", "run", "versions") if key not in stored]
+    lost += [key for key in ("state_dict",) if key not in content]
+    if lost:
+        raise FileError(f"lacks {', '.join(lost)}", path=path, expected="a checkpoint of kpt train")
     return dict(content)
 
 

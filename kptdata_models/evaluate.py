@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from kptdata.dataset import PoseDataset
+from kptdata.metrics import Scoring, evaluate
 from kptdata.metrics.arrays import distances, pck, summarise
 
-__all__ = ["mean_pose", "measure"]
+__all__ = ["OWN", "mean_pose", "measure", "measure_more"]
+
+OWN = ("pck", "epe")
+"""What `measure` gives, whatever a run asks for."""
 
 
 def measure(
@@ -30,6 +36,33 @@ def measure(
     relative = distances(predictions.xy, truth.xy, truth.labelled, side)
     pixels = distances(predictions.xy, truth.xy, truth.labelled)
     return {"pck": pck(relative, threshold).weighted, "epe": summarise(pixels).mean}
+
+
+def measure_more(
+    truth: PoseDataset, predictions: PoseDataset, metrics: Sequence[str]
+) -> dict[str, float]:
+    """Compute further metrics as ``kpt eval CHECKPOINT`` does, in the boxes of `truth`.
+
+    Args:
+        truth: instances.
+        predictions: as many, in the same order.
+        metrics: as for `kptdata.metrics.evaluate`; those of `measure` are left out.
+
+    Returns:
+        The first figure of each by the metric's text: of ``oks``, AP.
+
+    Raises:
+        KptDataError: no such metric, or the data lack what it needs.
+    """
+    further = [metric for metric in dict.fromkeys(metrics) if metric not in OWN]
+    if not further:
+        return {}
+    # The score of a box alone: scoring joins it with those of the keypoints.
+    given = truth.column("score")
+    scored = predictions.replace(score=np.where(np.isnan(given), 1.0, given))
+    found = evaluate(truth, scored, further, scoring=Scoring.mmpose())
+    figures = {result.metric: result.figures[0].value for result in found.results}
+    return {metric: figures[metric] for metric in further}
 
 
 def mean_pose(train: PoseDataset, target: PoseDataset) -> NDArray[np.float64]:

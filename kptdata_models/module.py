@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from math import ceil
 from typing import Any, cast
 
@@ -13,17 +14,23 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from kptdata.dataset import PoseDataset
-from kptdata.errors import DatasetError, OptionError
-from kptdata.plugins import resolve
+from kptdata.errors import DatasetError, OptionError, UnknownNameError
+from kptdata_models._call import call, find, takes
 from kptdata_models.checkpoint import KEY, facts
 from kptdata_models.data import Sample, Unencoded, encode_batch
 from kptdata_models.estimator import TopdownPoseEstimator
-from kptdata_models.evaluate import measure
+from kptdata_models.evaluate import measure, measure_more
 from kptdata_models.loaders import steps_per_epoch
 from kptdata_models.predict import Found, answer, to_found
 from kptdata_models.runfile import Run, TrainSpec
 
 __all__ = ["PoseModule", "learning_rate_factor"]
+
+_OPTIMIZERS = tuple(
+    name
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)
+)
 
 
 class PoseModule(pl.LightningModule):
@@ -66,9 +73,10 @@ class PoseModule(pl.LightningModule):
             self.ema = {k: v.detach().clone() for k, v in self.state_dict().items()}
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Tie random layers to the step, so that a resumed run draws what it would have drawn."""
-        del batch, batch_idx
-        torch.manual_seed(hash((self.run.seed, self.trainer.global_step, self.global_rank)))
+        """Tie random layers to the batch, so that a resumed run draws what it would have drawn."""
+        del batch
+        place = (self.run.seed, self.trainer.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(hash(place))
 
     def on_after_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
         """Encode targets where the batch is, if its loader has not."""
@@ -113,13 +121,13 @@ class PoseModule(pl.LightningModule):
             "train.lr, or set train.clip_grad_norm"
         )
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Move the running average, after steps of the optimizer."""
-        del outputs, batch
-        if self.ema is None or (batch_idx + 1) % self.run.train.accumulate:
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, and move the running average before any callback can save it."""
+        super().optimizer_step(*args, **kwargs)
+        if self.ema is None:
             return
         # Early on the weights change fast, and an average over many steps would lag behind.
-        step = self.trainer.global_step
+        step = self.trainer.global_step + 1
         decay = min(self.run.train.ema, (1 + step) / (10 + step))
         for name, value in self.state_dict().items():
             if value.dtype.is_floating_point:
@@ -130,9 +138,7 @@ class PoseModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the optimizer and a rate that changes with every step."""
         spec = self.run.train
-        path = spec.optimizer if "." in spec.optimizer else f"torch.optim.{spec.optimizer}"
-        kind: Any = resolve(path)
-        optimizer = kind(self.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
+        optimizer = _optimizer(spec, self.parameters())
         # Counted here: asking the trainer makes it start on the data before a checkpoint is loaded.
         batches = steps_per_epoch(len(self.train_data), spec.batch_size, self.trainer.world_size)
         per_epoch = ceil(batches / spec.accumulate)
@@ -150,9 +156,7 @@ class PoseModule(pl.LightningModule):
     def on_validation_start(self) -> None:
         """Judge the running average, with the same normalisation statistics in every process."""
         self._found = []
-        if self.ema is not None:
-            self._held = {k: v.detach().clone() for k, v in self.state_dict().items()}
-            self.load_state_dict(self.ema)
+        self._hold()
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, 0)
@@ -174,7 +178,9 @@ class PoseModule(pl.LightningModule):
         unique = found.at(np.unique(found.row, return_index=True)[1])
         self.predictions = answer(self.val_data, unique, self.model.schema, "the model in training")
         truth = self.val_data[unique.row]
-        self.figures = measure(truth, self.predictions, threshold=self.run.eval.threshold)
+        spec = self.run.eval
+        self.figures = measure(truth, self.predictions, threshold=spec.threshold)
+        self.figures |= measure_more(truth, self.predictions, spec.metrics)
         named = {f"val/{name}": value for name, value in self.figures.items()}
         # Lightning keeps what it logs in single precision: good enough to choose the best.
         self.log_dict(named, prog_bar=True, logger=False)
@@ -191,6 +197,23 @@ class PoseModule(pl.LightningModule):
 
     def on_validation_end(self) -> None:
         """Go on with the weights that are trained."""
+        self._release()
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Have the running average in the place of the weights, if there is one."""
+        self._hold()
+        try:
+            yield
+        finally:
+            self._release()
+
+    def _hold(self) -> None:
+        if self.ema is not None:
+            self._held = {k: v.detach().clone() for k, v in self.state_dict().items()}
+            self.load_state_dict(self.ema)
+
+    def _release(self) -> None:
         if self._held:
             self.load_state_dict(self._held)
             self._held = {}
@@ -210,6 +233,19 @@ class PoseModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the running average back."""
         self.ema = checkpoint[KEY].get("ema")
+
+
+def _optimizer(spec: TrainSpec, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    dotted = "." in spec.optimizer or ":" in spec.optimizer
+    if not dotted and spec.optimizer not in _OPTIMIZERS:
+        raise UnknownNameError("optimizer in train.optimizer", spec.optimizer, _OPTIMIZERS)
+    kind = find(spec.optimizer if dotted else f"torch.optim.{spec.optimizer}", "train.optimizer")
+    asked = spec.weight_decay or takes(kind, "weight_decay")
+    decay = {"weight_decay": spec.weight_decay} if asked else {}
+    made = call(kind, "train.optimizer", spec.optimizer, parameters, lr=spec.lr, **decay)
+    if not isinstance(made, torch.optim.Optimizer):
+        raise OptionError(f"train.optimizer: expected an optimizer, got {spec.optimizer}")
+    return made
 
 
 def learning_rate_factor(spec: TrainSpec, step: int, total: int, per_epoch: int) -> float:

@@ -28,7 +28,7 @@ Pixels = NDArray[np.uint8]
 
 
 class SamplePictures(pl.Callback):
-    """After each validation, a PNG of the first samples: target left, prediction right.
+    """After each epoch, a PNG of the first samples: target left, prediction right.
 
     Args:
         samples: drawn from its first instances.
@@ -41,13 +41,13 @@ class SamplePictures(pl.Callback):
         self.folder = folder
         self.count = min(count, len(samples))
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw, in the first process alone."""
-        if trainer.sanity_checking or not trainer.is_global_zero or not self.count:
+        if not trainer.is_global_zero or not self.count or not isinstance(pl_module, PoseModule):
             return
-        if not isinstance(pl_module, PoseModule):
-            return
-        picture = picture_of_samples(pl_module.model, [self.samples[i] for i in range(self.count)])
+        samples = [self.samples[i] for i in range(self.count)]
+        with pl_module.averaged():
+            picture = picture_of_samples(pl_module.model, samples)
         write_picture(picture, self.folder / f"epoch_{trainer.current_epoch:04d}.png")
 
 
@@ -55,11 +55,12 @@ def picture_of_samples(model: TopdownPoseEstimator, samples: Sequence[Sample]) -
     """Return (H, W, 3) RGB: a row per sample, its decoded target left, its prediction right."""
     images = torch.stack([torch.as_tensor(sample.image) for sample in samples])
     device = next(model.parameters()).device
-    training = model.training
+    modes = [(part, part.training) for part in model.modules()]
     model.eval()
     with torch.no_grad():
         found = model(images.to(device), mode="predict").keypoints.xy.cpu().numpy()
-    model.train(training)
+    for part, training in modes:
+        part.training = training
     rows = []
     for sample, xy in zip(samples, found, strict=True):
         wanted = model.codec.decode(*model.codec.as_output(sample.target)).xy

@@ -227,6 +227,10 @@ class Predictor:
                 kept.append(tuple(x.cpu().numpy() for x in prediction.outputs))
             if on_batch is not None:
                 on_batch(int(rows[-1]) + 1)
+        if outputs and not found:
+            width, height = self.model.codec.input_size
+            empty = self._forward(torch.zeros(0, 3, height, width, dtype=torch.uint8))
+            kept.append(tuple(x.cpu().numpy() for x in empty.outputs))
         joined = Found.join(found) if found else Found.none(self.schema.num_keypoints)
         dataset = answer(people, joined, self.schema, self.source)
         arrays = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,10 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from kptdata.errors import FileError, OptionError, UnknownNameError
+from kptdata.metrics.datasets import parse_metric
 from kptdata_models._toml import toml_text
 from kptdata_models.data import Augmentation
+from kptdata_models.evaluate import OWN
 
 __all__ = ["DataSpec", "DataSpecs", "EvalSpec", "ModelSpec", "Run", "TrainSpec", "read_run"]
 
@@ -146,12 +149,14 @@ class TrainSpec:
         group_images: let people of one image follow each other, so that it is decoded once; batches
             are less mixed.
         val_every: epochs between validations.
-        checkpoint_every: steps between checkpoints within an epoch; 0 for epochs' ends alone.
+        checkpoint_every: steps of the optimizer between checkpoints within an epoch; 0 for epochs'
+            ends alone.
         log_every: steps between rows of the log.
         pictures: samples drawn each epoch, 0 for none.
-        monitor: metric that the best checkpoint is chosen by.
+        monitor: metric that the best checkpoint is chosen by: ``pck``, ``epe`` or one of
+            `eval.metrics`.
         monitor_mode: ``max`` or ``min``.
-        deterministic: refuse operations whose result varies.
+        deterministic: use operations whose result does not vary, wherever there are such.
         devices: processes, or accelerators, to train with.
         accelerator: ``auto``, ``cpu``, ``gpu`` or what else Lightning knows.
         callbacks: tables of a Lightning callback's arguments, with its dotted path as ``type``.
@@ -188,12 +193,15 @@ class TrainSpec:
         _one_of("precision", self.precision, ("32", "bf16", "16"))
         _one_of("monitor_mode", self.monitor_mode, ("max", "min"))
         for name in ("epochs", "batch_size", "accumulate", "val_every", "log_every", "devices"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name}: expected 1 or more, got {getattr(self, name)}")
-        if self.lr < 0 or not 0 <= self.ema < 1:
-            raise OptionError(
-                f"lr, ema: expected lr >= 0 and 0 <= ema < 1, got {self.lr}, {self.ema}"
-            )
+            _at_least(1, name, getattr(self, name))
+        for name in ("warmup_steps", "workers", "checkpoint_every", "pictures"):
+            _at_least(0, name, getattr(self, name))
+        for name in ("lr", "weight_decay", "clip_grad_norm", "gamma"):
+            _at_least(0, name, getattr(self, name))
+        for milestone in self.milestones:
+            _at_least(1, "milestones", milestone)
+        if not 0 <= self.ema < 1:
+            raise OptionError(f"ema: expected 0 or more and less than 1, got {self.ema}")
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,8 @@ class EvalSpec:
     """``[eval]``.
 
     Args:
-        metrics: names of metrics; ``pck`` and ``epe`` (mean pixel error) are always there.
+        metrics: further metrics, as for ``kpt eval --metric``; of each the first figure is logged
+            as ``val/`` and its text. ``pck`` and ``epe`` (mean pixel error) are always there.
         threshold: of PCK, as a fraction of the longer side of the box.
         flip_test: average with the mirrored input.
         batch_size: samples per batch; that of training by default.
@@ -211,6 +220,13 @@ class EvalSpec:
     threshold: float = 0.05
     flip_test: bool = False
     batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for metric in self.metrics:
+            parse_metric(metric)
+        if not 0 < self.threshold < math.inf:
+            raise OptionError(f"threshold: expected more than 0, got {self.threshold}")
+        _at_least(1, "batch_size", 1 if self.batch_size is None else self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -223,6 +239,12 @@ class Run:
     seed: int = 0
     train: TrainSpec = field(default_factory=TrainSpec)
     eval: EvalSpec = field(default_factory=EvalSpec)
+
+    def __post_init__(self) -> None:
+        _at_least(0, "seed", self.seed)
+        known = tuple(dict.fromkeys((*OWN, *self.eval.metrics)))
+        if self.data.val is not None and self.train.monitor not in known:
+            raise UnknownNameError("metric in train.monitor", self.train.monitor, known)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in a run file."""
@@ -280,14 +302,26 @@ def _override(document: dict[str, Any], text: str) -> None:
         raise OptionError(f"--set: expected key.key=value, got {text!r}")
     table: Any = document
     for key in keys[:-1]:
-        table = table[int(key)] if isinstance(table, list) else table.setdefault(key, {})
+        if isinstance(table, dict):
+            table = table.setdefault(key, {})
+        else:
+            table = table[_place(table, key, name)]
         if not isinstance(table, dict | list):
             raise OptionError(f"--set: {name.strip()}: {key} is no table")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
-    table[keys[-1]] = parsed
+    table[keys[-1] if isinstance(table, dict) else _place(table, keys[-1], name)] = parsed
+
+
+def _place(found: list[Any], key: str, name: str) -> int:
+    if not key.isdecimal() or int(key) >= len(found):
+        raise OptionError(
+            f"--set: {name.strip()}: expected the number of one of {len(found)} entries, from 0, "
+            f"got {key!r}"
+        )
+    return int(key)
 
 
 def _parse(cls: type[T], table: Any, place: str) -> T:
@@ -341,6 +375,11 @@ _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 def _join(place: str, key: str) -> str:
     return f"{place}.{key}" if place else key
+
+
+def _at_least(least: int, name: str, value: float) -> None:
+    if not least <= value < math.inf:
+        raise OptionError(f"{name}: expected {least} or more, got {value}")
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

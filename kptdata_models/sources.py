@@ -15,8 +15,8 @@ from kptdata.errors import DatasetError, FileError, OptionError
 from kptdata.ledger import Ledger
 from kptdata.ops import concat, filter_instances, filter_where, map_schema, with_boxes
 from kptdata.paths import image_path
-from kptdata.plugins import resolve
 from kptdata.transforms import images_present, is_image_source
+from kptdata_models._call import call, find
 from kptdata_models.data import usable_instances
 from kptdata_models.runfile import DataSpec, DataSpecs
 
@@ -120,7 +120,7 @@ def load_source(spec: DataSpec, place: str) -> Source:
 def _read(spec: DataSpec, place: str) -> PoseDataset:
     if spec.type is None:
         return read(spec.annotations, format=spec.format, schema=spec.schema)
-    made = resolve(spec.type)(**spec.options)
+    made = call(find(spec.type, f"{place}.type"), f"{place}.options", spec.type, **spec.options)
     if not isinstance(made, PoseDataset):
         raise DatasetError(
             f"{place}.type: {spec.type} returned {type(made).__name__}, expected a PoseDataset"

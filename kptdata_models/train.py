@@ -14,17 +14,20 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
 from numpy.typing import NDArray
 
-from kptdata.errors import FileError, OptionError
-from kptdata.plugins import resolve
+from kptdata.dataset import PoseDataset
+from kptdata.errors import FileError, KptDataError, OptionError
+from kptdata_models._call import call, find
 from kptdata_models.bad_images import BadImages
 from kptdata_models.build import build_codec, build_model
 from kptdata_models.checkpoint import KEY, check_schema, read_facts
 from kptdata_models.data import Augmentation, TopdownDataset
+from kptdata_models.evaluate import measure_more
 from kptdata_models.loaders import TrainBatches, ValBatches, train_loader, val_loader
 from kptdata_models.log import CsvLog
 from kptdata_models.module import PoseModule
@@ -94,6 +97,8 @@ def prepare(run: Run, *, overfit: int = 0) -> Prepared:
     torch.manual_seed(run.seed)
     model = build_model(run.model, codec, train.dataset.schema)
     report = [*told, *([] if val is None else [f"data.val: {val}"])]
+    if val is not None:
+        _try_metrics(val.dataset, run)
     if run.model.weights is not None:
         match = load_weights(
             model, run.model.weights, prefix=run.model.weights_prefix, into=run.model.weights_into
@@ -122,6 +127,16 @@ def prepare(run: Run, *, overfit: int = 0) -> Prepared:
             decode=spec.decode,
         )
     return Prepared(run, module, samples, plain, tuple(report), train.weights)
+
+
+def _try_metrics(val: PoseDataset, run: Run) -> None:
+    """Measure the truth by itself: what a metric lacks is better known before training."""
+    few = val[:64]
+    perfect = few.replace(keypoint_score=few.labelled.astype(float), answers=few.ids)
+    try:
+        measure_more(few, perfect, run.eval.metrics)
+    except KptDataError as error:
+        raise OptionError(f"eval.metrics: {error}") from error
 
 
 def fit(
@@ -207,14 +222,15 @@ def _fit(prepared: Prepared, folder: Path, checkpoint: Path | None, say: Say) ->
         enable_version_counter=False,
     )
     callbacks: list[pl.Callback] = [_LastCheckpoint(folder / "last.ckpt", spec.checkpoint_every)]
+    shown_samples = prepared.train if prepared.val is None else prepared.val
+    callbacks.append(SamplePictures(shown_samples, folder / "samples", spec.pictures))
     if prepared.val is not None:
-        callbacks += [best, SamplePictures(prepared.val, folder / "samples", spec.pictures)]
+        callbacks.append(best)
     callbacks += _bad_images(prepared, say)
     callbacks += [_callback(table, i) for i, table in enumerate(spec.callbacks)]
     shown = sys.stderr.isatty()
-    trainer = pl.Trainer(
-        accelerator=spec.accelerator,
-        **_processes(spec),
+    trainer = _trainer(
+        spec,
         precision=_PRECISION[spec.precision],
         max_epochs=spec.epochs,
         accumulate_grad_batches=spec.accumulate,
@@ -224,17 +240,30 @@ def _fit(prepared: Prepared, folder: Path, checkpoint: Path | None, say: Say) ->
         log_every_n_steps=spec.log_every,
         logger=[csv, *_tensorboard(folder)],
         callbacks=[*callbacks, *([RichProgressBar()] if shown else [])],
+        default_root_dir=folder,
+        # Without validation Lightning would add a checkpoint of its own, in a place of its own.
+        enable_checkpointing=any(isinstance(one, Checkpoint) for one in callbacks),
         enable_progress_bar=shown,
         enable_model_summary=False,
         use_distributed_sampler=False,
         deterministic="warn" if spec.deterministic else False,
     )
-    if checkpoint is not None and trainer.is_global_zero:
-        csv.cut(int(read_facts(checkpoint)["global_step"]))
+    if trainer.is_global_zero:
+        csv.cut(0 if checkpoint is None else int(read_facts(checkpoint)["global_step"]))
     data = _Data(prepared, trainer)
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     last, kept = folder / "last.ckpt", folder / "best.ckpt"
     return Result(folder, last, kept if kept.exists() else last, module.figures)
+
+
+def _trainer(spec: TrainSpec, **options: Any) -> pl.Trainer:
+    try:
+        return pl.Trainer(accelerator=spec.accelerator, **_processes(spec), **options)
+    except (MisconfigurationException, ValueError) as error:
+        raise OptionError(
+            f"train.accelerator, train.devices: {spec.accelerator!r} with {spec.devices} cannot be "
+            f"had here: {error}"
+        ) from error
 
 
 def _bad_images(prepared: Prepared, say: Say) -> list[pl.Callback]:
@@ -253,11 +282,18 @@ class _LastCheckpoint(pl.Callback):
     def __init__(self, path: Path, every: int) -> None:
         self.path = path
         self.every = every
+        self._step = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take note of the step that is done."""
+        del pl_module
+        self._step = trainer.global_step
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Save in the middle of an epoch."""
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        if self.every and done % self.every == 0:
+        """Save in the middle of an epoch, but not of a step: a checkpoint holds no gradients."""
+        stepped = trainer.global_step != self._step
+        self._step = trainer.global_step
+        if self.every and stepped and self._step % self.every == 0:
             trainer.save_checkpoint(self.path)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -280,11 +316,10 @@ def _callback(table: Any, place: int) -> pl.Callback:
     kind = arguments.pop("type", None)
     if kind is None:
         raise OptionError(f"train.callbacks.{place}.type: missing; give a dotted path")
-    made = resolve(kind)(**arguments)
+    key = f"train.callbacks.{place}"
+    made = call(find(kind, f"{key}.type"), key, kind, **arguments)
     if not isinstance(made, pl.Callback):
-        raise OptionError(
-            f"train.callbacks.{place}.type: expected a Lightning callback, got {kind}"
-        )
+        raise OptionError(f"{key}.type: expected a Lightning callback, got {kind}")
     return made
 
 
@@ -364,7 +399,21 @@ def _checkpoint_to_resume(folder: Path, resume: str | Path | None) -> Path | Non
 def _check_resumed(checkpoint: Path, prepared: Prepared) -> None:
     from kptdata.schema import parse_toml
 
-    stored = read_facts(checkpoint)[KEY]
-    check_schema(
-        parse_toml(stored["schema"]), prepared.module.model.schema, f"checkpoint {checkpoint}"
+    content = read_facts(checkpoint)
+    schema = parse_toml(content[KEY]["schema"])
+    check_schema(schema, prepared.module.model.schema, f"checkpoint {checkpoint}")
+    own, stored = (
+        {name: tuple(value.shape) for name, value in state.items()}
+        for state in (prepared.module.state_dict(), content["state_dict"])
     )
+    names = sorted(own.keys() | stored.keys())
+    other = [name for name in names if own.get(name) != stored.get(name)]
+    if other:
+        raise FileError(
+            f"holds another model: {len(other)} of {len(names)} weights differ, the first is "
+            f"{other[0]}, {stored.get(other[0], 'missing')}",
+            path=checkpoint,
+            expected=str(own.get(other[0], "no such weight")),
+            fix="resume with the run file it was made by, or start from its weights "
+            "(model.weights) without --resume",
+        )

@@ -66,5 +66,13 @@ def test_train_then_predict(run_file, people, tmp_path):
     assert len(read(found, format="coco")) == (known.image == 1).sum()
 
     write(known[:0], tmp_path / "none.json", format="coco")
-    nobody = kpt(*words, "--boxes", tmp_path / "none.json", "--format", "coco")
+    options = ["--boxes", tmp_path / "none.json", "--format", "coco", "--heatmaps", maps]
+    nobody = kpt(*words, *options)
     assert "0 instances" in nobody.output
+    assert len(read(found, format="coco")) == 0
+    assert np.load(maps)["output0"].shape == (0, 17, 16, 16)
+
+    (tmp_path / "stranger.jpg").write_bytes(one.read_bytes())
+    words = ["predict", checkpoint, tmp_path / "stranger.jpg", "-o", found]
+    with pytest.raises(OptionError, match=r"--boxes: .* does not list stranger.jpg"):
+        kpt(*words, "--boxes", truth, "--format", "coco")

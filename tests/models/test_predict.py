@@ -14,6 +14,7 @@ from kptdata_models.data import read_image
 from kptdata_models.evaluate import mean_pose, measure
 from kptdata_models.runfile import Run
 from kptdata_models.train import fit
+from kptdata_models.weights import read_weights
 
 from .conftest import document
 
@@ -92,6 +93,9 @@ def test_no_box_gives_no_prediction(predictor, val, people):
     path = people / "val" / "images" / str(val.images.file_name[0])
     assert len(predictor.predict(path, [])) == 0
     assert len(predictor.predict(path, np.zeros((0, 4)))) == 0
+    found = predictor.predict_dataset(val[:0], people / "val" / "images", outputs=True)
+    assert len(found.dataset) == 0
+    assert [maps.shape for maps in found.outputs] == [(0, 17, 16, 16)]
 
 
 def test_the_batch_does_not_matter(predictor, val, people):
@@ -142,6 +146,29 @@ def test_a_checkpoint_without_a_schema_is_refused(trained, tmp_path):
     torch.save(content["state_dict"], tmp_path / "weights.ckpt")
     with pytest.raises(FileError, match="has no keypoint schema"):
         load(tmp_path / "weights.ckpt")
+
+
+@pytest.mark.parametrize("key", ["codec", "run", "versions"])
+def test_a_checkpoint_that_lacks_a_fact_is_refused(trained, tmp_path, key):
+    content = torch.load(trained.last, weights_only=True)
+    del content[KEY][key]
+    torch.save(content, tmp_path / "part.ckpt")
+    with pytest.raises(FileError, match=f"part.ckpt: lacks {key}"):
+        load(tmp_path / "part.ckpt")
+
+
+class Payload:
+    def __reduce__(self):
+        return print, ("run",)
+
+
+def test_a_checkpoint_that_pickles_code_is_refused(trained, tmp_path, capsys):
+    content = torch.load(trained.last, weights_only=True) | {"extra": Payload()}
+    torch.save(content, tmp_path / "trap.ckpt")
+    for reader in (load, read_checkpoint, read_weights):
+        with pytest.raises(FileError, match=r"trap\.ckpt: holds objects"):
+            reader(tmp_path / "trap.ckpt")
+    assert not capsys.readouterr().out
 
 
 def test_damaged_and_missing_checkpoints_are_named(trained, tmp_path):

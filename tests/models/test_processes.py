@@ -6,13 +6,25 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from kptdata.synth import synth
 from kptdata_models.log import read_log
 from kptdata_models.runfile import Run
 from kptdata_models.train import fit
 
 
-def test_two_processes_validate_seven_images_as_one_does(plan, people, tmp_path):
+def single_module(words):
+    return [sys.executable, "-m", "kpt", *words], 2
+
+
+def torchrun(words):
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return [sys.executable, *launcher, "-m", "kpt", *words], 1
+
+
+@pytest.mark.parametrize("launch", [single_module, torchrun])
+def test_two_processes_validate_seven_images_as_one_does(plan, people, tmp_path, launch):
     synth(7, tmp_path / "seven", seed=3, size=(96, 96))
     plan["data"]["val"] |= {
         "annotations": str(tmp_path / "seven" / "annotations.json"),
@@ -27,12 +39,12 @@ def test_two_processes_validate_seven_images_as_one_does(plan, people, tmp_path)
     plan["train"] |= {"epochs": 1, "lr": 0.0}
     single = fit(Run.from_dict(plan), tmp_path / "single")
 
-    plan["train"]["devices"] = 2
+    words = ["train", str(tmp_path / "run.toml"), "-o", str(tmp_path / "double")]
+    command, plan["train"]["devices"] = launch(words)
     (tmp_path / "run.toml").write_text(Run.from_dict(plan).to_toml())
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = ["train", str(tmp_path / "run.toml"), "-o", str(tmp_path / "double")]
     done = subprocess.run(
-        [sys.executable, "-m", "kpt", *command],
+        command,
         env=environment,
         check=False,
         capture_output=True,
@@ -45,5 +57,6 @@ def test_two_processes_validate_seven_images_as_one_does(plan, people, tmp_path)
     for name, value in single.metrics.items():
         (found,) = log[f"val/{name}"].values()
         assert abs(found - value) <= 1e-9, name
+    assert done.stderr.count("best checkpoint: ") == 1
     steps = len(log["train/loss"])
     assert steps == -(-len(read_log(tmp_path / "single" / "metrics.csv")["train/loss"]) // 2)

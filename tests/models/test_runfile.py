@@ -96,6 +96,16 @@ def test_overrides_are_toml_values_or_plain_text(path):
         ("codec=3", OptionError, "codec: expected a table"),
         ("train.lr", OptionError, "--set: expected key.key=value"),
         ("seed.a=3", OptionError, "--set: seed.a: seed is no table"),
+        (
+            "model.auxiliary.x.weight=3",
+            OptionError,
+            "--set: .*number of one of .*, from 0, got 'x'",
+        ),
+        (
+            "model.auxiliary.9.weight=3",
+            OptionError,
+            "--set: .*number of one of .*, from 0, got '9'",
+        ),
     ],
 )
 def test_mistakes_are_named(path, override, error, message):

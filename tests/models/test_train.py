@@ -10,10 +10,15 @@ import sys
 from pathlib import Path
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 
+import kptdata as kd
 from kptdata.errors import DatasetError, FileError, KptDataError, OptionError
+from kptdata_models import load
+from kptdata_models.backbones import ResNet
+from kptdata_models.checkpoint import KEY
 from kptdata_models.log import read_log
 from kptdata_models.module import learning_rate_factor
 from kptdata_models.runfile import Run, TrainSpec
@@ -25,20 +30,29 @@ STEPS = "train/loss"
 class KillAt(pl.Callback):
     """End the process as a power cut would."""
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, batch: int = 0) -> None:
         self.step = step
+        self.batch = batch  # of those that are gathered for the step
 
-    def on_train_batch_start(self, trainer, *_):
-        if trainer.global_step == self.step:
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        gathered = batch_idx % pl_module.run.train.accumulate
+        if (trainer.global_step, gathered) == (self.step, self.batch):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class WithDropout(ResNet):
+    """A backbone whose training draws at random."""
+
+    def forward(self, x):
+        return tuple(torch.nn.functional.dropout(m, 0.2, self.training) for m in super().forward(x))
+
+
 def train_elsewhere(plan, out: Path, *, resume=None, step=None):
-    """Train in a process of its own, ended at `step`."""
+    """Train in a process of its own, ended at `step`, in the last of its batches."""
     if step is not None:
-        plan = plan | {
-            "train": plan["train"] | {"callbacks": [{"type": f"{__name__}:KillAt", "step": step}]}
-        }
+        batch = plan["train"].get("accumulate", 1) - 1
+        end = {"type": f"{__name__}:KillAt", "step": step, "batch": batch}
+        plan = plan | {"train": plan["train"] | {"callbacks": [end]}}
     code = (
         "import importlib.util, json, sys\n"
         f"spec = importlib.util.spec_from_file_location({__name__!r}, {__file__!r})\n"
@@ -87,14 +101,20 @@ def test_the_same_seed_gives_the_same_losses(plan, tmp_path):
 @pytest.mark.parametrize(
     ("options", "step"),
     [
-        pytest.param({"checkpoint_every": 2, "ema": 0.9}, 8, id="within-an-epoch"),
+        pytest.param({"checkpoint_every": 2, "ema": 0.9}, "middle", id="within-an-epoch"),
+        pytest.param({"checkpoint_every": 1, "accumulate": 2}, 3, id="within-a-step"),
         pytest.param({"warmup_steps": 4, "schedule": "cosine"}, 8, id="after-an-epoch"),
         pytest.param({}, 2, id="before-the-first-checkpoint"),
     ],
 )
 def test_killed_and_resumed_equals_uninterrupted(plan, tmp_path, options, step):
     plan["train"] |= options | {"epochs": 3}
+    plan["model"]["backbone"]["type"] = f"{__name__}:WithDropout"
     fit(Run.from_dict(plan), tmp_path / "whole")
+    per_epoch = len(read_log(tmp_path / "whole" / "metrics.csv")[STEPS]) // 3
+    if step == "middle":
+        # The last checkpoint is of this very step, in the middle of an epoch.
+        step = next(s for s in range(per_epoch + 2, 2 * per_epoch - 1) if s % 2 == 0)
     killed = train_elsewhere(plan, tmp_path / "killed", step=step)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 
@@ -104,6 +124,8 @@ def test_killed_and_resumed_equals_uninterrupted(plan, tmp_path, options, step):
     resumed = read_log(tmp_path / "killed" / "metrics.csv")
     assert resumed.keys() == whole.keys()
     assert len(whole[STEPS]) > step
+    rows = (tmp_path / "killed" / "metrics.csv").read_text().splitlines()
+    assert len(rows) == len(set(rows)) == 1 + sum(map(len, whole.values()))
     for name, values in whole.items():
         assert resumed[name].keys() == values.keys()
         for at, value in values.items():
@@ -131,6 +153,144 @@ def test_options_work_together(plan, tmp_path, precision, head):
     log = read_log(tmp_path / "out" / "metrics.csv")
     assert all(map(math.isfinite, log[STEPS].values()))
     assert 0 <= result.metrics["pck"] <= 1
+
+
+def test_batches_of_a_step_draw_differently(plan, tmp_path):
+    drawn = []
+    plan["train"] |= {"epochs": 2, "accumulate": 2, "callbacks": [{"type": f"{__name__}:Draws"}]}
+    Draws.seen = drawn
+    fit(Run.from_dict(plan), tmp_path / "out")
+    assert len(drawn) == len(set(drawn)) > 4
+
+
+class Draws(pl.Callback):
+    """Note what the first random number of each batch would be."""
+
+    seen: list[float]
+
+    def on_before_backward(self, *_):
+        self.seen.append(torch.rand(()).item())
+
+
+def test_the_average_follows_every_step_of_the_optimizer(plan, tmp_path):
+    plan["train"] |= {"epochs": 1, "ema": 0.5, "accumulate": 4, "batch_size": 2}
+    plan["train"]["callbacks"] = [{"type": f"{__name__}:Weights"}]
+    Weights.seen = []
+    result = fit(Run.from_dict(plan), tmp_path / "out")
+    start, *after = Weights.seen
+    expected = start
+    for step, weight in enumerate(after, 1):
+        expected = torch.lerp(expected, weight, 1 - min(0.5, (1 + step) / (10 + step)))
+    content = torch.load(result.last, weights_only=True)
+    assert content["global_step"] == len(after) > 1
+    torch.testing.assert_close(content[KEY]["ema"][Weights.name], expected)
+
+
+class Weights(pl.Callback):
+    """Keep one weight as it is at the start and after each step of the optimizer."""
+
+    name = "model.head.final_layer.weight"
+    seen: list[torch.Tensor]
+
+    def on_train_start(self, trainer, pl_module):
+        self.steps = 0
+        self.seen.append(pl_module.state_dict()[self.name].clone())
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        if trainer.global_step != self.steps:
+            self.steps = trainer.global_step
+            self.seen.append(pl_module.state_dict()[self.name].clone())
+
+
+def test_clipping_bounds_the_gradient(plan, tmp_path):
+    plan["train"] |= {"epochs": 1, "clip_grad_norm": 1e-3, "optimizer": "SGD", "lr": 1.0}
+    plan["train"]["callbacks"] = [{"type": f"{__name__}:Norms"}]
+    Norms.seen = []
+    fit(Run.from_dict(plan), tmp_path / "out")
+    assert Norms.seen
+    assert max(Norms.seen) <= 1e-3 * (1 + 1e-4)
+
+
+class Norms(pl.Callback):
+    """Keep the norm of the gradient that the optimizer gets."""
+
+    seen: list[float]
+
+    def on_before_zero_grad(self, trainer, pl_module, optimizer):
+        gradients = [p.grad.flatten() for p in pl_module.parameters() if p.grad is not None]
+        if gradients:
+            self.seen.append(torch.cat(gradients).norm().item())
+
+
+def test_accumulated_batches_are_a_step_of_their_mean(plan, tmp_path):
+    """Two batches of two are one step of four, where statistics of the batch play no part."""
+    plan["model"]["backbone"]["norm_eval"] = True
+    plan["model"]["head"] |= {"deconv_out_channels": [], "conv_out_channels": []}
+    plan["codec"]["heatmap_size"] = [2, 2]
+    plan["data"]["train"]["first"] = 8
+    plan["train"] |= {"epochs": 1, "optimizer": "SGD", "lr": 0.1, "ema": 0.0}
+    found = []
+    for name, change in (("a", {"batch_size": 4}), ("b", {"batch_size": 2, "accumulate": 2})):
+        run = Run.from_dict(plan | {"train": plan["train"] | change})
+        content = torch.load(fit(run, tmp_path / name).last, weights_only=True)
+        assert content["global_step"] == 2
+        found.append(content["state_dict"])
+    for name, value in found[0].items():
+        if value.is_floating_point():
+            torch.testing.assert_close(found[1][name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_pictures_are_drawn_each_epoch_with_or_without_validation(plan, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    plan["train"] |= {"epochs": 3, "val_every": 2, "ema": 0.5}
+    fit(Run.from_dict(plan), tmp_path / "a")
+    names = [f"epoch_{n:04d}.png" for n in range(3)]
+    assert sorted(p.name for p in (tmp_path / "a" / "samples").iterdir()) == names
+    del plan["data"]["val"]
+    result = fit(Run.from_dict(plan), tmp_path / "b")
+    assert sorted(p.name for p in (tmp_path / "b" / "samples").iterdir()) == names
+    assert result.best == result.last
+    assert not list((tmp_path / "here").iterdir())
+
+
+def test_further_metrics_are_those_of_kpt_eval(plan, people, tmp_path):
+    plan["eval"] = {"metrics": ["oks", "pck", "pck@0.5"]}
+    plan["train"]["monitor"] = "oks"
+    result = fit(Run.from_dict(plan), tmp_path / "out")
+    assert set(result.metrics) == {"pck", "epe", "oks", "pck@0.5"}
+    log = read_log(tmp_path / "out" / "metrics.csv")
+    truth = kd.read(people / "val" / "annotations.json")
+    found = load(result.last).predict_dataset(truth, people / "val" / "images").dataset
+    scored = found.replace(score=np.ones(len(found)))
+    scoring = kd.metrics.Scoring.mmpose()
+    expected = kd.metrics.evaluate(truth, scored, ["oks", "pck@0.5"], scoring=scoring)
+    assert result.metrics["oks"] == pytest.approx(expected["AP"])
+    assert result.metrics["pck@0.5"] == pytest.approx(expected["PCK@0.5[bbox_max]"])
+    assert list(log["val/oks"].values())[-1] == result.metrics["oks"]
+    content = torch.load(result.best, weights_only=True)["callbacks"]
+    assert any("val/oks" in name for name in content)
+
+
+def test_the_best_checkpoint_survives_a_resumption(plan, tmp_path):
+    plan["train"] |= {"epochs": 4, "monitor": "epe", "monitor_mode": "min"}
+    whole = fit(Run.from_dict(plan), tmp_path / "whole")
+    fit(Run.from_dict(plan | {"train": plan["train"] | {"epochs": 2}}), tmp_path / "parts")
+    parts = fit(Run.from_dict(plan), tmp_path / "parts", resume="auto")
+    epe = read_log(tmp_path / "whole" / "metrics.csv")["val/epe"]
+    one, other = (torch.load(r.best, weights_only=True) for r in (whole, parts))
+    assert one["global_step"] - 1 == min(epe, key=epe.__getitem__)
+    assert other["global_step"] == one["global_step"]
+    for name, value in one["state_dict"].items():
+        torch.testing.assert_close(other["state_dict"][name], value, rtol=0, atol=1e-7)
+
+
+def test_a_checkpoint_of_another_model_is_refused(plan, tmp_path):
+    first = fit(Run.from_dict(plan), tmp_path / "a")
+    plan["model"]["backbone"]["stem_channels"] = 8
+    with pytest.raises(FileError, match=r"last.ckpt: holds another model: .*model.weights"):
+        fit(Run.from_dict(plan), tmp_path / "b", resume=first.last)
+    assert not (tmp_path / "b").exists()
 
 
 def test_learning_rate_follows_the_schedule():
@@ -198,6 +358,10 @@ def mpii_people(folder):
     return kd.ops.map_schema(dataset, kd.load_schema("mpii"))[0]
 
 
+STOP = "lightning.pytorch.callbacks:EarlyStopping"
+AUXILIARY = {"type": "HeatmapHead", "deconv_out_channels": [8, 8, 8], "weight": "much"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -207,8 +371,37 @@ def mpii_people(folder):
         (lambda p: p["data"]["train"].update(images="/nowhere"), "no such folder"),
         (lambda p: p["train"].update(optimiser="SGD"), r"\[train\].*did you mean optimizer"),
         (lambda p: p["train"].update(callbacks=[{"type": "builtins:int"}]), "Lightning callback"),
+        (
+            lambda p: p["train"].update(callbacks=[{"type": "mine"}]),
+            r"callbacks.0.type: expected a",
+        ),
+        (lambda p: p["train"].update(callbacks=[{"type": STOP, "every": 1}]), "cannot be made of"),
+        (lambda p: p["train"].update(optimizer="AdamX"), "train.optimizer.*did you mean Adam"),
+        (lambda p: p["train"].update(optimizer="no.such.Thing"), "train.optimizer: no.such.Thing"),
+        (lambda p: p["train"].update(optimizer=STOP), "train.optimizer: .* cannot be made of"),
+        (lambda p: p["train"].update(optimizer="LBFGS", weight_decay=1.0), "'weight_decay'"),
+        (lambda p: p["train"].update(accelerator="abacus"), "train.accelerator.*'abacus'"),
+        (lambda p: p["train"].update(monitor="oks"), "train.monitor 'oks'"),
+        (
+            lambda p: p["train"].update(workers=-1),
+            r"\[train\]: workers: expected 0 or more, got -1",
+        ),
+        (lambda p: p["train"].update(milestones=[0]), "milestones: expected 1 or more, got 0"),
+        (lambda p: p["train"].update(lr=float("nan")), "lr: expected 0 or more, got nan"),
+        (lambda p: p["train"].update(ema=1.0), "ema: expected 0 or more and less than 1"),
+        (lambda p: p.update(seed=-1), "seed: expected 0 or more, got -1"),
+        (lambda p: p.update(eval={"metrics": ["okz"]}), "unknown metric 'okz'"),
+        (lambda p: p.update(eval={"metrics": ["nme[forehead]"]}), r"eval.metrics: .*'forehead'"),
+        (lambda p: p.update(eval={"batch_size": 0}), "batch_size: expected 1 or more, got 0"),
+        (lambda p: p.update(eval={"threshold": 0.0}), "threshold: expected more than 0"),
+        (lambda p: p["codec"].update(type="no.such:Thing"), "codec.type: no.such:Thing"),
+        (lambda p: p["model"]["backbone"].update(type="math:x"), "model.backbone.type: math:x"),
+        (lambda p: p["model"].update(auxiliary=[AUXILIARY]), "model.auxiliary.0.weight: expected"),
+        (
+            lambda p: p["data"]["train"].update(type="kptdata:read", options={"file": "a"}),
+            "data.train.options: kptdata:read cannot be made of",
+        ),
     ],
-    ids=["sigma", "stride", "keypoints", "folder", "key", "callback"],
 )
 def test_mistakes_are_found_before_the_first_step(plan, tmp_path, change, message):
     change(plan)

@@ -100,12 +100,17 @@ def command(
 
 def given(boxes: str, boxes_format: str | None, images: Path) -> PoseDataset:
     """Read the people of a file; of a single image, those in it."""
-    from kptdata import read
+    from kptdata import OptionError, read
 
     people = read(boxes, format=boxes_format)
     if images.is_dir():
         return people
     mine = [Path(str(name)).name == images.name for name in people.images.file_name]
+    if not any(mine):
+        raise OptionError(
+            f"--boxes: {boxes} does not list {images.name}, so there are no boxes for it. "
+            f"Fix: --boxes {WHOLE_IMAGE}, or a file that lists it"
+        )
     return people.with_images(mine)
 
 
