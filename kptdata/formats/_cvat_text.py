@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kptdata._columns import RawColumn
 from kptdata.dataset import PoseDataset
-from kptdata.formats._inverse import exact_quotient, inverse, product
+from kptdata.formats._inverse import exact_quotient, inverse, not_tiny, product
 from kptdata.formats._xml import Node, escaped, number_text, xml_of
 from kptdata.visibility import Visibility, is_labelled
 
@@ -159,6 +159,7 @@ def corner_texts(box: Floats) -> tuple[list[str], Floats]:
 
     They differ only where a side is far smaller than the last digit of a corner.
     """
+    box = np.concatenate([box[:, :2], not_tiny(box[:, 2:])], axis=1)
     low, size = box[:, :2], box[:, 2:]
     high = inverse(size, low + size, lambda f: f - low)
     exact = high - low == size

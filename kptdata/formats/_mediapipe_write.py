@@ -16,7 +16,7 @@ from kptdata._columns import MISSING_INT, RawColumn
 from kptdata.dataset import ImageTable, PoseDataset
 from kptdata.errors import FormatError, SchemaError
 from kptdata.formats._collect import text_of
-from kptdata.formats._inverse import exact_quotient, inverse, product
+from kptdata.formats._inverse import exact_quotient, inverse, not_tiny, product
 from kptdata.formats._mediapipe_frames import is_handedness, is_taken, listed
 from kptdata.formats._mediapipe_points import FIELDS, SIZES, is_extra, known_kind, schema_of
 from kptdata.formats._mediapipe_read import (
@@ -237,7 +237,7 @@ def _sheet(
         columns["extras"] = {
             key: RawColumn(text_of(n[key]) if key in n else None for n in notes) for key in keys
         }
-    long = _long(dataset.xy[rows], columns["xy"], wh)
+    long = _long(not_tiny(dataset.xy[rows]), columns["xy"], wh)
     for (place, k, axis), text in long.items():
         columns["xy"][place, k, axis] = product(text, int(wh[place, axis]))
     reading = held(plan, number, dataset, images, meta=meta, **columns)
@@ -245,7 +245,7 @@ def _sheet(
 
 
 def _image(dataset: PoseDataset, rows: NDArray[np.intp], wh: NDArray[np.int64]) -> Floats:
-    xy, size = dataset.xy[rows], wh[:, None, :].astype(np.float64)
+    xy, size = not_tiny(dataset.xy[rows]), wh[:, None, :].astype(np.float64)
     image = np.full((*xy.shape[:2], len(FIELDS)), np.nan)
     image[..., :2] = _fractions(xy, size)
     image[..., 3] = dataset.column("keypoint_score")[rows]

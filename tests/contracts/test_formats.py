@@ -205,6 +205,22 @@ def test_any_dataset_is_kept_or_counted(module, setting, tmp_path, data):
     assert len(first) > 0
 
 
+@pytest.mark.parametrize("size", [1e-19, 1e-20, 1e-45, 1e-192, 5e-324])
+def test_what_is_next_to_nothing_is_kept_or_counted(module, setting, size, tmp_path):
+    ds = plain(setting.schema)
+    xy, bbox = ds.xy.copy(), ds.bbox.copy()
+    xy[0, 0], bbox[0], bbox[1] = size, (5 * size, size, size, size), (1.0, size, 2.0, size)
+    ds = ds.replace(xy=xy, bbox=bbox)
+    path = tmp_path / setting.file
+
+    report = written(module, ds, path)
+    found = read_back(module, ds, path)
+    assert not (changed(ds, found) & {"xy", "bbox"}) or report.lost
+
+    module.write_all((found,), path)
+    assert not changed(found, read_back(module, found, path))
+
+
 def test_the_same_dataset_gives_the_same_bytes(module, setting, tmp_path):
     one, other = tmp_path / f"1-{setting.file}", tmp_path / f"2-{setting.file}"
     for path in (one, other):
