@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kptdata.dataset import PoseDataset
 from kptdata.metrics import Scoring, evaluate
 from kptdata.metrics.arrays import distances, pck, summarise
+from kptdata.metrics.datasets import RANKED_METRICS, parse_metric
 
 __all__ = ["OWN", "mean_pose", "measure", "measure_more"]
 
@@ -39,14 +40,24 @@ def measure(
 
 
 def measure_more(
-    truth: PoseDataset, predictions: PoseDataset, metrics: Sequence[str]
+    truth: PoseDataset,
+    predictions: PoseDataset,
+    metrics: Sequence[str],
+    *,
+    area: str = "annotation",
+    sigmas: str | None = None,
 ) -> dict[str, float]:
-    """Compute further metrics as ``kpt eval CHECKPOINT`` does, in the boxes of `truth`.
+    """Compute further metrics in the boxes of `truth`.
+
+    Those that rank predictions score and suppress them as ``kpt eval CHECKPOINT`` does; those of
+    points measure every prediction against the instance that it answers.
 
     Args:
         truth: instances.
         predictions: as many, in the same order.
         metrics: as for `kptdata.metrics.evaluate`; those of `measure` are left out.
+        area: as for `kptdata.metrics.evaluate`.
+        sigmas: as for `kptdata.metrics.evaluate`.
 
     Returns:
         The first figure of each by the metric's text: of ``oks``, AP.
@@ -55,13 +66,16 @@ def measure_more(
         KptDataError: no such metric, or the data lack what it needs.
     """
     further = [metric for metric in dict.fromkeys(metrics) if metric not in OWN]
-    if not further:
-        return {}
+    ranked = [metric for metric in further if parse_metric(metric).name in RANKED_METRICS]
+    points = [metric for metric in further if metric not in ranked]
     # The score of a box alone: scoring joins it with those of the keypoints.
     given = truth.column("score")
     scored = predictions.replace(score=np.where(np.isnan(given), 1.0, given))
-    found = evaluate(truth, scored, further, scoring=Scoring.mmpose())
-    figures = {result.metric: result.figures[0].value for result in found.results}
+    figures: dict[str, float] = {}
+    for names, scoring in ((ranked, Scoring.mmpose()), (points, Scoring())):
+        if names:
+            found = evaluate(truth, scored, names, area=area, sigmas=sigmas, scoring=scoring)
+            figures |= {result.metric: result.figures[0].value for result in found.results}
     return {metric: figures[metric] for metric in further}
 
 

@@ -180,7 +180,9 @@ class PoseModule(pl.LightningModule):
         truth = self.val_data[unique.row]
         spec = self.run.eval
         self.figures = measure(truth, self.predictions, threshold=spec.threshold)
-        self.figures |= measure_more(truth, self.predictions, spec.metrics)
+        self.figures |= measure_more(
+            truth, self.predictions, spec.metrics, area=spec.area, sigmas=spec.sigmas
+        )
         named = {f"val/{name}": value for name, value in self.figures.items()}
         # Lightning keeps what it logs in single precision: good enough to choose the best.
         self.log_dict(named, prog_bar=True, logger=False)

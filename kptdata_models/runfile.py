@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from kptdata.errors import FileError, OptionError, UnknownNameError
-from kptdata.metrics.datasets import parse_metric
+from kptdata.metrics.datasets import AREAS, parse_metric
 from kptdata_models._toml import toml_text
 from kptdata_models.data import Augmentation
 from kptdata_models.evaluate import OWN
@@ -211,17 +211,22 @@ class EvalSpec:
     Args:
         metrics: further metrics, as for ``kpt eval --metric``; of each the first figure is logged
             as ``val/`` and its text. ``pck`` and ``epe`` (mean pixel error) are always there.
+        area: where the area of a ground truth comes from, as for ``kpt eval --area``.
+        sigmas: ``uniform:<value>`` or ``borrow:<schema>``; the schema's own by default.
         threshold: of PCK, as a fraction of the longer side of the box.
         flip_test: average with the mirrored input.
         batch_size: samples per batch; that of training by default.
     """
 
     metrics: tuple[str, ...] = ("pck", "epe")
+    area: str = "annotation"
+    sigmas: str | None = None
     threshold: float = 0.05
     flip_test: bool = False
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
+        _one_of("area", self.area, tuple(AREAS))
         for metric in self.metrics:
             parse_metric(metric)
         if not 0 < self.threshold < math.inf:

@@ -134,9 +134,11 @@ def _try_metrics(val: PoseDataset, run: Run) -> None:
     few = val[:64]
     perfect = few.replace(keypoint_score=few.labelled.astype(float), answers=few.ids)
     try:
-        measure_more(few, perfect, run.eval.metrics)
+        measure_more(few, perfect, run.eval.metrics, area=run.eval.area, sigmas=run.eval.sigmas)
     except KptDataError as error:
-        raise OptionError(f"eval.metrics: {error}") from error
+        raise OptionError(
+            f"eval.metrics: {error}. In a run file that is [eval] area or sigmas, or other metrics"
+        ) from error
 
 
 def fit(

@@ -30,6 +30,7 @@ __all__ = [
     "DETAILS",
     "METRICS",
     "NMS_MODES",
+    "RANKED_METRICS",
     "SCORE_MODES",
     "RankedSubject",
     "Scoring",

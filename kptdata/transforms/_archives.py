@@ -71,7 +71,7 @@ def read_bytes(path: Path) -> NDArray[np.uint8]:
     if archive is not None:
         return _member(path, *archive)
     if not is_file(path):
-        raise FileError("no such image", path=path, fix="check the images folder of the run file")
+        raise FileError("no such image", path=path, fix="check the folder of images")
     try:
         return np.fromfile(path, np.uint8)
     except OSError as error:
@@ -83,7 +83,7 @@ def _member(path: Path, archive: Path, name: str) -> NDArray[np.uint8]:
     try:
         size = opened.getinfo(name).file_size
     except KeyError:
-        fix = "check the images folder of the run file"
+        fix = "check the folder of images"
         raise FileError("no such image in the archive", path=path, fix=fix) from None
     if size > _LARGEST:
         raise FileError("a member of more than 1 GiB is no picture", path=path)

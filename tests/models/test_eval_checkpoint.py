@@ -35,3 +35,11 @@ def test_figures_are_those_of_evaluate(checkpoint, people):
     facts = json.loads(done.stdout)["facts"]
     assert any("score: bbox_keypoint" in fact and "oks_nms at 0.9" in fact for fact in facts)
     assert f"predicting for {len(known)} of {len(known)} instances" in done.stderr
+
+
+def test_people_without_boxes_are_refused(checkpoint, people, tmp_path):
+    known = kd.read(people / "val" / "annotations.json")
+    kd.write(known.replace(bbox=None, area=None), tmp_path / "loose.csv")
+    words = [str(checkpoint), str(tmp_path / "loose.csv"), "--schema", "coco"]
+    with pytest.raises(kd.OptionError, match="instances has a box to look into"):
+        CliRunner().invoke(command, words, catch_exceptions=False)

@@ -272,6 +272,30 @@ def test_further_metrics_are_those_of_kpt_eval(plan, people, tmp_path):
     assert any("val/oks" in name for name in content)
 
 
+def test_metrics_of_points_need_no_sigmas(plan, people, tmp_path):
+    """A schema without sigmas can be measured by PCK, and by OKS where they are given."""
+    for name in ("train", "val"):
+        plan["data"][name] = {
+            "type": f"{__name__}:nameless_people",
+            "options": {"folder": str(people / name)},
+            "images": str(people / name / "images"),
+        }
+    plan["data"]["transform"] = {}
+    plan["train"]["epochs"] = 1
+    plan["eval"] = {"metrics": ["pck@0.2", "oks"]}
+    with pytest.raises(OptionError, match=r"eval.metrics: sigmas: .* \[eval\] area or sigmas"):
+        fit(Run.from_dict(plan), tmp_path / "out")
+    plan["eval"]["sigmas"] = "uniform:0.05"
+    result = fit(Run.from_dict(plan), tmp_path / "out")
+    assert set(result.metrics) == {"pck", "epe", "pck@0.2", "oks"}
+
+
+def nameless_people(folder):
+    """Return the people of a folder under a schema that has names alone."""
+    dataset = kd.read(Path(folder) / "annotations.json", format="coco")
+    return dataset.replace(schema=kd.Schema.from_names(dataset.schema.names, name="bare"))
+
+
 def test_the_best_checkpoint_survives_a_resumption(plan, tmp_path):
     plan["train"] |= {"epochs": 4, "monitor": "epe", "monitor_mode": "min"}
     whole = fit(Run.from_dict(plan), tmp_path / "whole")

@@ -259,6 +259,12 @@ def _predict(
     else:
         boxed = (truth.column("bbox")[:, 2:] > 0).all(axis=1) & (truth.image >= 0)
         people = truth[boxed & (truth.column("iscrowd") != 1) & truth.labelled.any(axis=1)]
+        if len(truth) and not len(people):
+            raise kd.OptionError(
+                f"{data}: none of {len(truth)} instances has a box to look into, a listed image "
+                "and a labelled keypoint. Fix: --boxes with a detector's file, or make boxes with "
+                "kptdata.ops.with_boxes"
+            )
         click.echo(f"predicting for {len(people)} of {len(truth)} instances", err=True)
     predictor = load(checkpoint)
     folder = images or source.path.parent
