@@ -258,11 +258,24 @@ def _check_output(
         np.zeros((1, keypoints, 2), np.float32), np.zeros((1, keypoints), dtype=bool)
     )
     wanted = [np.shape(array) for array in codec.as_output(target)]
+    _check_batches(codec, keypoints, wanted)
     shapes = [tuple(x.shape[1:]) for x in found[: len(wanted)]]
     if shapes != wanted:
         raise OptionError(
             f"{place}: {name} gives {shapes}, its codec {type(codec).__name__} wants {wanted}"
             + _advice(shapes, codec)
+        )
+
+
+def _check_batches(codec: Any, keypoints: int, wanted: Sequence[tuple[int, ...]]) -> None:
+    """Ask for two targets at once, as loaders do."""
+    points = np.zeros((2, 1, keypoints, 2), np.float32)
+    both = codec.encode(points, np.zeros(points.shape[:-1], dtype=bool))
+    found = [np.shape(array) for array in codec.as_output(both)]
+    if found != [(2, *shape) for shape in wanted]:
+        raise OptionError(
+            f"codec.type: {type(codec).__name__}.encode gives {found} for two samples at once and "
+            f"{list(wanted)} for one; axes in front of (1, K, 2) must stay in front"
         )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
 from kptdata import codecs, load_schema
+from kptdata.codecs import MSRAHeatmap
 from kptdata.errors import KptDataError, OptionError, UnknownNameError
 from kptdata_models.build import build_codec, build_model
 from kptdata_models.runfile import ModelSpec, Run
@@ -187,3 +190,18 @@ def test_a_named_schema_spares_reading_the_data(plan):
 def test_unknown_backbone():
     with pytest.raises(UnknownNameError, match="unknown backbone"):
         build(HEATMAP, backbone={"type": "VGG"}, head=HEAD)
+
+
+@dataclasses.dataclass(frozen=True)
+class OneByOne(MSRAHeatmap):
+    """A codec that takes a batch for the people of one image."""
+
+    def encode(self, xy, labelled, **fields):
+        return super().encode(xy.reshape(-1, *xy.shape[-2:]), labelled.reshape(-1, xy.shape[-2]))
+
+
+def test_a_codec_that_knows_no_batches_is_refused(plan):
+    plan["codec"]["type"] = f"{__name__}:OneByOne"
+    run = Run.from_dict(plan)
+    with pytest.raises(OptionError, match=r"codec.type: OneByOne.encode gives .* for two samples"):
+        build_model(run.model, build_codec(run.codec), SCHEMA)

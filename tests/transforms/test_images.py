@@ -25,7 +25,7 @@ def jpeg(tmp_path, ramp):
 
 
 def test_missing(tmp_path):
-    with pytest.raises(FileError, match=r"none\.jpg: no such image.*check the images folder"):
+    with pytest.raises(FileError, match=r"none\.jpg: no such image.*check the folder of images"):
         read_image(tmp_path / "none.jpg")
 
 
