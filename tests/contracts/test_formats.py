@@ -177,7 +177,7 @@ def test_a_planted_value_is_kept_or_counted(module, setting, plant, tmp_path):
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
