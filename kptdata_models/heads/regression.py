@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kptdata_models.accuracy import pose_accuracy
 from kptdata_models.heads.base import PoseHead, make_loss, one_person
+from kptdata_models.heads.feature_points import FeaturePoints
 from kptdata_models.losses.regression import SmoothL1Loss
 
 __all__ = ["RegressionHead", "RegressionOutput"]
@@ -24,10 +25,13 @@ class RegressionHead(PoseHead[RegressionOutput]):
     """Coordinates from a pooled vector, as in DeepPose.
 
     Args:
-        in_channels: length of the vector; a map of one cell is taken as a vector.
+        in_channels: length of the vector; a map of one cell is taken as a vector. With
+            `feature_points`, the channels of the map.
         num_joints: number of keypoints.
         codec: a regression codec.
         loss: a module, or a table ``{type, ...}``; by default `SmoothL1Loss` with weights.
+        feature_points: regress from the places of so many features of a map; 0 from a vector.
+        in_index: which map.
 
     References:
         Toshev and Szegedy, "DeepPose", CVPR 2014, arXiv:1312.4659.
@@ -39,17 +43,27 @@ class RegressionHead(PoseHead[RegressionOutput]):
         num_joints: int,
         codec: Any = None,
         loss: nn.Module | Mapping[str, Any] | None = None,
+        *,
+        feature_points: int = 0,
+        in_index: int = -1,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
+        self.in_index = in_index
         self.num_joints = num_joints
         self.codec = codec
         self.loss_module = make_loss(loss, SmoothL1Loss, use_target_weight=True)
-        self.fc = nn.Linear(in_channels, num_joints * 2)
+        self.points = FeaturePoints(in_channels, feature_points) if feature_points else None
+        length = in_channels if self.points is None else self.points.out_channels
+        self.fc = nn.Linear(length, num_joints * 2)
 
     def forward(self, maps: Sequence[Tensor]) -> RegressionOutput:
         """Return coordinates of the last vector."""
-        return RegressionOutput(self.fc(maps[-1].flatten(1)).reshape(-1, self.num_joints, 2))
+        return RegressionOutput(self.fc(self._vector(maps)).reshape(-1, self.num_joints, 2))
+
+    def _vector(self, maps: Sequence[Tensor]) -> Tensor:
+        chosen = maps[self.in_index]
+        return chosen.flatten(1) if self.points is None else self.points(chosen)
 
     def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
         """Return ``loss_kpt`` and ``acc_pose``."""

@@ -35,6 +35,8 @@ MAKERS = {
     "softmax": (MSRA, lambda: HeatmapHead(8, 3, MSRA, deconv_out_channels=[4], softmax=True)),
     "regression": (REGRESSION, lambda: RegressionHead(8, 3, REGRESSION)),
     "rle": (REGRESSION, lambda: RLEHead(8, 3, REGRESSION)),
+    "points": (REGRESSION, lambda: RegressionHead(8, 3, REGRESSION, feature_points=5)),
+    "rle-points": (REGRESSION, lambda: RLEHead(8, 3, REGRESSION, feature_points=5)),
     "simcc": (SIMCC, lambda: SimCCHead(8, 3, (8, 12), SIMCC, deconv_out_channels=[4])),
 }
 
@@ -166,3 +168,23 @@ def test_a_loss_may_be_a_module_or_a_table():
     assert isinstance(HeatmapHead(8, 3, MSRA, loss=table).loss_module, KeypointOHKMMSELoss)
     module = L1Loss()
     assert RegressionHead(8, 3, REGRESSION, loss=module).loss_module is module
+
+
+def test_feature_points_are_the_places_of_features():
+    from kptdata_models.heads.feature_points import FeaturePoints
+
+    points = FeaturePoints(2, 2)
+    with torch.no_grad():
+        points.features.weight.copy_(torch.eye(2)[..., None, None] * 1000)
+        points.features.bias.zero_()
+    maps = torch.zeros(1, 2, 4, 8)
+    maps[0, 0, 3, 1] = 1.0  # row 3 of 4, column 1 of 8
+    maps[0, 1, 0, 6] = maps[0, 1, 0, 7] = 1.0  # between two cells
+    x, y = points(maps).reshape(2, 2)
+    torch.testing.assert_close(x, torch.tensor([1.5 / 8, 7 / 8]))
+    torch.testing.assert_close(y, torch.tensor([3.5 / 4, 0.5 / 4]))
+    flat = points(torch.zeros(1, 2, 4, 8))
+    torch.testing.assert_close(flat, torch.full((1, 4), 0.5))
+    mirrored_x, mirrored_y = points(maps.flip(-1)).reshape(2, 2)
+    torch.testing.assert_close(mirrored_x, 1 - x)
+    torch.testing.assert_close(mirrored_y, y)

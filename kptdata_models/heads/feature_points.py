@@ -1,0 +1,39 @@
+"""Feature points: where in an image each of many learnt features is, as numbers to regress from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["FeaturePoints"]
+
+
+class FeaturePoints(nn.Module):
+    """The mean place of each of `count` features of a map, each after a softmax over its cells.
+
+    A mean over a map forgets where things are, and a network has to say it in the strengths of its
+    channels; here places are numbers from the start, so small networks learn coordinates quickly.
+
+    Args:
+        in_channels: channels of the map.
+        count: number of features.
+
+    References:
+        Levine et al., "End-to-End Training of Deep Visuomotor Policies", JMLR 2016,
+        arXiv:1504.00702, section 5.1.
+    """
+
+    def __init__(self, in_channels: int, count: int) -> None:
+        super().__init__()
+        self.out_channels = 2 * count
+        self.features = nn.Conv2d(in_channels, count, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return places (B, 2 count), x and y as fractions of width and height, of (B, C, H, W)."""
+        height, width = maps.shape[-2:]
+        shares = self.features(maps).flatten(2).softmax(dim=-1).unflatten(-1, (height, width))
+        places = []
+        for summed, size in ((-2, width), (-1, height)):
+            centres = (torch.arange(size, device=maps.device, dtype=maps.dtype) + 0.5) / size
+            places.append((shares.sum(dim=summed) * centres).sum(dim=-1))
+        return torch.cat(places, dim=-1)
