@@ -159,7 +159,7 @@ class TopdownDataset(Dataset[Sample]):
         if not self.encoded:
             moved = made.instances
             target = Unencoded(moved.xy.astype(np.float32), moved.labelled.copy(), fields)
-        pixels = np.ascontiguousarray(made.image.transpose(2, 0, 1))
+        pixels = _planes(made.image)
         bad = -1 if place == row else row
         matrix = made.spaces.geometry.matrix.copy()  # batches are made of writeable arrays
         return Sample(pixels, target, place, matrix, bad)
@@ -207,6 +207,15 @@ class TopdownDataset(Dataset[Sample]):
     def _person(self, row: int) -> Instances:
         one, columns = slice(row, row + 1), self._columns
         return Instances(columns.xy[one], columns.labelled[one], columns.bbox[one])
+
+
+def _planes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (3, H, W) of (H, W, 3); OpenCV's way takes a quarter of the time of NumPy's."""
+    import cv2
+
+    planes = np.empty((3, *image.shape[:2]), np.uint8)
+    cv2.split(image, [planes[0], planes[1], planes[2]])
+    return planes
 
 
 def join_points(points: Sequence[Unencoded]) -> Unencoded:

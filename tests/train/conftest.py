@@ -64,7 +64,7 @@ def heads(size: tuple[int, int]) -> dict[str, dict[str, Any]]:
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give ``train`` and ``held_out``: other seeds, so other bodies, textures and occluders."""
     folder = tmp_path_factory.mktemp("people")
-    synth(2000, folder / "train", seed=21)
+    synth(5000, folder / "train", seed=21)
     synth(300, folder / "held_out", seed=22)
     return folder
 
