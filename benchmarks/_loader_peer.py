@@ -22,6 +22,7 @@ warnings.simplefilter("ignore")
 cv2.setNumThreads(1)
 import mmpose.datasets.transforms  # noqa: E402, F401 - registers the transforms
 import torch  # noqa: E402
+from _process import resident_mb  # noqa: E402
 from mmcv.transforms import Compose  # noqa: E402
 from mmpose.registry import TRANSFORMS  # noqa: E402
 
@@ -79,9 +80,7 @@ def large(source: str, images: str) -> dict[str, float]:
     for _ in range(1000 // 32):
         next(batches)
     (process,) = batches._workers  # noqa: SLF001 - nobody else knows
-    status = Path(f"/proc/{process.pid}/status").read_text("ascii")
-    (line,) = (row for row in status.splitlines() if row.startswith("VmRSS"))
-    return found | {"mb_1000": int(line.split()[1]) / 1024}
+    return found | {"mb_1000": resident_mb(process.pid)}
 
 
 def results(columns: dict[str, Any], row: int, images: Path) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "best", "case", "child", "interpreter_of", "table", "timed"]
+__all__ = [
+    "best", "case", "child", "interpreter_of", "peak_mb", "resident_mb", "table", "timed",
+]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
 INTERPRETERS = (
@@ -63,8 +65,19 @@ def timed(prefix: str, call: Any) -> tuple[Any, dict[str, float]]:
     with contextlib.redirect_stdout(io.StringIO()):
         kept = call()
     seconds, cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return kept, {f"{prefix}_s": seconds, f"{prefix}_cpu_s": cpu, f"{prefix}_mb": peak}
+    return kept, {f"{prefix}_s": seconds, f"{prefix}_cpu_s": cpu, f"{prefix}_mb": peak_mb()}
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def resident_mb(process: int) -> float:
+    """Return the memory that a process has now, shared pages included, in MB."""
+    status = Path(f"/proc/{process}/status").read_text("ascii")
+    (line,) = (row for row in status.splitlines() if row.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
 
 
 def table(cases: dict[str, dict[str, Any]], limits: dict[str, tuple[str, float]]) -> str:

@@ -16,15 +16,14 @@ import contextlib
 import io
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-INTERPRETERS = (sys.executable, str(ROOT / ".venv-peers" / "bin" / "python"))
+from _process import case, child, interpreter_of, peak_mb
+
 IMAGES, TRUTHS, RESULTS, KEYPOINTS = 5_000, 11_004, 100_000, 17
 WITHOUT_KEYPOINTS = 0.42  # share of val2017's people
 CURVE = (100_000, 300_000, 1_000_000, 3_000_000, 5_000_000)
@@ -34,7 +33,7 @@ STATS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--runs", type=int, default=1, help="runs of each contestant; the best counts"
     )
@@ -49,7 +48,7 @@ def main() -> None:
     report: dict[str, Any] = {"contestants": compare(options.results, options.runs)}
     if options.curve:
         report["curve"] = [_point(count) for count in CURVE]
-    print(json.dumps(report, indent=2) if options.json else _table(report))
+    print(json.dumps(_cases(report), indent=2) if options.json else _table(report))
 
 
 def compare(count: int, runs: int) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def compare(count: int, runs: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         truth, results = Path(folder) / "truth.json", Path(folder) / "results.json"
         # In a process of its own: a child's peak memory begins with that of its parent.
-        _child(sys.executable, "write", str(truth), str(results), str(count))
+        child(sys.executable, __file__, "write", str(truth), str(results), str(count))
         found = {name: _contest(name, truth, results, runs) for name in CONTESTANTS}
     ours = found["kptdata"]
     for name, row in found.items():
@@ -69,39 +68,22 @@ def compare(count: int, runs: int) -> dict[str, Any]:
 
 
 def _contest(name: str, truth: Path, results: Path, runs: int) -> dict[str, Any]:
-    for interpreter in INTERPRETERS:
-        if not Path(interpreter).exists() or not _imports(interpreter, CONTESTANTS[name]):
-            continue
-        rows = []
-        for _ in range(runs):
-            begun, spent = time.perf_counter(), _children_cpu()
-            row = _child(interpreter, name, str(truth), str(results))
-            row |= {"total_s": time.perf_counter() - begun, "cpu_s": _children_cpu() - spent}
-            rows.append(row)
-        return min(rows, key=lambda row: row["total_s"])
-    return {"missing": f"no interpreter imports {CONTESTANTS[name]} (see benchmarks/peers.txt)"}
-
-
-def _imports(interpreter: str, module: str) -> bool:
-    done = subprocess.run([interpreter, "-c", f"import {module}"], capture_output=True, check=False)
-    return done.returncode == 0
-
-
-def _child(interpreter: str, *arguments: str) -> dict[str, Any]:
-    command = [interpreter, str(Path(__file__)), "--child", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return row
+    interpreter = interpreter_of(CONTESTANTS[name])
+    if interpreter is None:
+        return {"missing": f"no interpreter imports {CONTESTANTS[name]} (see benchmarks/peers.txt)"}
+    rows = []
+    for _ in range(runs):
+        begun, spent = time.perf_counter(), _children_cpu()
+        row = child(interpreter, __file__, name, str(truth), str(results))
+        row |= {"total_s": time.perf_counter() - begun, "cpu_s": _children_cpu() - spent}
+        rows.append(row)
+    return min(rows, key=lambda row: row["total_s"])
 
 
 def _children_cpu() -> float:
     """Processor seconds of all ended children: what a busy machine does not stretch."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 # Contestants: each reads both files and returns seconds of evaluation, statistics and peak memory
@@ -115,7 +97,7 @@ def _kptdata(truth: str, results: str) -> dict[str, Any]:
     begun = time.perf_counter()
     evaluation = kd.metrics.evaluate(known, found)
     took = time.perf_counter() - begun
-    return {"evaluate_s": took, "stats": {s: evaluation[s] for s in STATS}, "peak_mb": _peak_mb()}
+    return {"evaluate_s": took, "stats": {s: evaluation[s] for s in STATS}, "peak_mb": peak_mb()}
 
 
 def _original(package: str, truth: str, results: str) -> dict[str, Any]:
@@ -144,7 +126,7 @@ def _run(evaluator: Any, begun: float) -> dict[str, Any]:
         step()
     took = time.perf_counter() - begun
     stats = dict(zip(STATS, map(float, evaluator.stats), strict=False))
-    return {"evaluate_s": took, "stats": stats, "peak_mb": _peak_mb()}
+    return {"evaluate_s": took, "stats": stats, "peak_mb": peak_mb()}
 
 
 CONTESTANTS = {
@@ -252,7 +234,7 @@ def _write_files(truth: str, results: str, count: str) -> dict[str, Any]:
 
 
 def _point(count: int) -> dict[str, Any]:
-    return _child(sys.executable, "arrays", str(count))
+    return child(sys.executable, __file__, "arrays", str(count))
 
 
 def _arrays(count: str) -> dict[str, Any]:
@@ -285,7 +267,7 @@ def _arrays(count: str) -> dict[str, Any]:
     begun = time.perf_counter()
     found = average_precision(truths, predictions, sigmas)
     took = time.perf_counter() - begun
-    peak = _peak_mb()
+    peak = peak_mb()
     return {
         "results": number,
         "evaluate_s": took,
@@ -304,6 +286,31 @@ CHILDREN = {
     "arrays": _arrays,
     "write": _write_files,
 }
+
+
+def _cases(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the report as ``{case: {ours, peer, ratio, unit}}``."""
+    ours, cases = report["contestants"]["kptdata"], {}
+    for name, row in report["contestants"].items():
+        if name == "kptdata" or "missing" in row:
+            continue
+        for title, key in (
+            ("total time", "total_s"),
+            ("total CPU", "cpu_s"),
+            ("evaluation", "evaluate_s"),
+        ):
+            cases[f"{title}, {name} / ours"] = case(ours[key], row[key], "s", ours_last=True)
+        cases[f"memory, ours / {name}"] = case(ours["peak_mb"], row["peak_mb"], "MB")
+        cases[f"largest difference from {name}"] = _alone(row["largest_difference"], "of AP and AR")
+    for row in report.get("curve", ()):
+        named = f"{row['results']:,} results as arrays"
+        cases[f"{named}, time a result"] = _alone(row["microseconds_a_result"], "us")
+        cases[f"{named}, memory a result"] = _alone(row["bytes_a_result"], "bytes")
+    return cases
+
+
+def _alone(value: float, unit: str) -> dict[str, Any]:
+    return {"ours": value, "peer": None, "ratio": None, "unit": unit}
 
 
 def _table(report: dict[str, Any]) -> str:

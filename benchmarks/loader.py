@@ -27,7 +27,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from _process import case, child, interpreter_of, table
+from _process import case, child, interpreter_of, resident_mb, table
 from _train2017 import make
 
 PEER = str(Path(__file__).with_name("_loader_peer.py"))
@@ -182,16 +182,9 @@ def _large(source: str, images: str) -> dict[str, float]:
         for _ in islice(batches, wanted - done):
             pass
         done = wanted
-        found[f"mb_{count}"] = memory_of(batches)
+        (worker, *_) = batches._workers  # noqa: SLF001 - nobody else knows
+        found[f"mb_{count}"] = resident_mb(worker.pid)
     return found
-
-
-def memory_of(batches: Any) -> float:
-    """Megabytes of a loader's first process, shared pages included."""
-    (process, *_) = batches._workers  # noqa: SLF001 - nobody else knows
-    status = Path(f"/proc/{process.pid}/status").read_text("ascii")
-    (line,) = (row for row in status.splitlines() if row.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
 
 
 # Data

@@ -167,8 +167,7 @@ def _timed(data: TopdownDataset, epoch: int, row: int, seconds: dict[str, float]
         geometry = place(person, draw, data.codec, dataset.schema, photo.size_wh, augmentation)
         moved = person.moved(geometry)
     with stage("decode"):
-        scale = float(np.linalg.norm(geometry.matrix[:, :2], 2)) if data.decode != "full" else 1.0
-        picture = photo.picture(scale)
+        picture = photo.picture(1.0 if data.decode == "full" else geometry.scale)
     with stage("warp"):
         crop = warped(picture.image if data.decode == "full" else photo, geometry)
     with stage("effects"):

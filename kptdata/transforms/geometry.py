@@ -127,6 +127,11 @@ class Geometry:
         return Geometry(matrix, self.source_wh, after.size_wh, _composed(self.order, after.order))
 
     @property
+    def scale(self) -> float:
+        """Pixels of the result per pixel of the source, in the direction that has most."""
+        return float(np.linalg.norm(self.matrix[:, :2], 2))
+
+    @property
     def inverse(self) -> Geometry:
         """The way back. A box that was turned comes back as the larger, upright hull of its hull.
 

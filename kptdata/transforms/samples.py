@@ -164,8 +164,7 @@ def warped(image: NDArray[np.uint8] | Photo, geometry: Geometry) -> NDArray[np.u
     """Warp a picture, or a photo from the coarsest pixels that have one for each of the crop's."""
     if not isinstance(image, Photo):
         return geometry.image(image)
-    scale = float(np.linalg.norm(geometry.matrix[:, :2], 2))
-    picture = image.picture(scale)
+    picture = image.picture(geometry.scale)
     size_wh = (picture.image.shape[1], picture.image.shape[0])
     reduced = Geometry(picture.matrix, image.size_wh, size_wh)
     return reduced.inverse.then(geometry).image(picture.image)
