@@ -19,6 +19,7 @@ from kptdata_models.backbones import BACKBONES
 from kptdata_models.estimator import Auxiliary, Preprocessor, TopdownPoseEstimator
 from kptdata_models.heads import HEADS
 from kptdata_models.heads.base import PoseHead
+from kptdata_models.loaders import to_tensors
 from kptdata_models.necks import NECKS
 from kptdata_models.runfile import ModelSpec
 
@@ -108,7 +109,7 @@ def build_model(spec: ModelSpec, codec: Any, schema: Schema) -> TopdownPoseEstim
     auxiliary = []
     for i, table in enumerate(spec.auxiliary):
         own = {key: value for key, value in table.items() if key != "weight"}
-        further = _build_head(own, f"model.auxiliary.{i}", codec, schema, maps)
+        further = _build_head(own, f"model.auxiliary.{i}", codec, schema, maps, decoded=False)
         auxiliary.append(Auxiliary(further, _weight(table, f"model.auxiliary.{i}.weight")))
     preprocessor = _make_preprocessor(spec.preprocessor)
     return TopdownPoseEstimator(
@@ -134,13 +135,13 @@ def _make_preprocessor(table: Mapping[str, Any]) -> Preprocessor:
         raise OptionError(f"model.preprocessor.{error}") from error
 
 
-def _run(module: nn.Module, x: Any) -> Any:
-    """Run a module once, leaving mode, gradients and statistics alone."""
+def _run(module: nn.Module, x: Any, call: Callable[[Any], Any] | None = None) -> Any:
+    """Run a module, or a method of it, once, leaving mode, gradients and statistics alone."""
     mode = module.training
     module.eval()
     try:
         with torch.no_grad():
-            return module(x)
+            return (call or module)(x)
     finally:
         module.train(mode)
 
@@ -197,8 +198,15 @@ def _shapes(maps: Sequence[Tensor]) -> str:
 
 
 def _build_head(
-    table: Mapping[str, Any], place: str, codec: Any, schema: Schema, maps: Sequence[Tensor]
+    table: Mapping[str, Any],
+    place: str,
+    codec: Any,
+    schema: Schema,
+    maps: Sequence[Tensor],
+    *,
+    decoded: bool = True,
 ) -> PoseHead[Any]:
+    """Make a head; one that is never decoded may give what its codec does not decode."""
     index = table.get("in_index", -1)
     if not isinstance(index, int) or not -len(maps) <= index < len(maps):
         raise OptionError(
@@ -222,7 +230,10 @@ def _build_head(
                 f"set {place}.{key} = {value}"
             )
     head: PoseHead[Any] = construct(HEADS, table, place, codec=codec, **right)
-    _check_output(head, table, place, codec, keypoints, maps)
+    found = _outputs(head, table, place, maps)
+    if decoded:
+        _check_output(found, table, place, codec, keypoints)
+    _check_loss(head, found, table, place, keypoints, maps)
     return head
 
 
@@ -232,17 +243,11 @@ def _reason(key: str, schema: Schema) -> str:
     return "the features that reach the head ask for"
 
 
-def _check_output(
-    head: PoseHead[Any],
-    table: Mapping[str, Any],
-    place: str,
-    codec: Any,
-    keypoints: int,
-    maps: Sequence[Tensor],
-) -> None:
-    name = table["type"]
+def _outputs(
+    head: PoseHead[Any], table: Mapping[str, Any], place: str, maps: Sequence[Tensor]
+) -> Sequence[Tensor]:
     try:
-        found = head.as_decoded(_run(head, maps))
+        found: Sequence[Tensor] = head.as_decoded(_run(head, maps))
     except KptDataError:
         raise
     except RuntimeError as error:
@@ -252,8 +257,14 @@ def _check_output(
             else "leave the pooling neck out"
         )
         raise OptionError(
-            f"{place}: {name} cannot take features {_shapes(maps)} ({error}); {advice}"
+            f"{place}: {table['type']} cannot take features {_shapes(maps)} ({error}); {advice}"
         ) from error
+    return found
+
+
+def _check_output(
+    found: Sequence[Tensor], table: Mapping[str, Any], place: str, codec: Any, keypoints: int
+) -> None:
     target = codec.encode(
         np.zeros((1, keypoints, 2), np.float32), np.zeros((1, keypoints), dtype=bool)
     )
@@ -262,9 +273,32 @@ def _check_output(
     shapes = [tuple(x.shape[1:]) for x in found[: len(wanted)]]
     if shapes != wanted:
         raise OptionError(
-            f"{place}: {name} gives {shapes}, its codec {type(codec).__name__} wants {wanted}"
-            + _advice(shapes, codec)
+            f"{place}: {table['type']} gives {shapes}, its codec {type(codec).__name__} wants "
+            f"{wanted}" + _advice(shapes, codec)
         )
+
+
+def _check_loss(
+    head: PoseHead[Any],
+    found: Sequence[Tensor],
+    table: Mapping[str, Any],
+    place: str,
+    keypoints: int,
+    maps: Sequence[Tensor],
+) -> None:
+    """Compare outputs with a target once: here it costs a moment, in a first step the start-up."""
+    codec = head.codec
+    points = np.zeros((1, 1, keypoints, 2), np.float32)
+    target = to_tensors(codec.encode(points, np.ones(points.shape[:-1], dtype=bool)))
+    try:
+        _run(head, maps, lambda seen: head.loss(seen, target))
+    except (RuntimeError, AttributeError, IndexError, TypeError, ValueError) as error:
+        fields = ", ".join(getattr(target, "_fields", ()))
+        shapes = [tuple(x.shape[1:]) for x in found]
+        raise OptionError(
+            f"{place}: the loss of {table['type']} cannot take what {type(codec).__name__} encodes "
+            f"({fields}): {error}" + _advice(shapes, codec)
+        ) from error
 
 
 def _check_batches(codec: Any, keypoints: int, wanted: Sequence[tuple[int, ...]]) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "TrainLoader",
     "ValBatches",
     "steps_per_epoch",
+    "to_tensors",
     "train_loader",
     "val_loader",
 ]
@@ -185,15 +186,15 @@ class Collate:
         points = join_points([sample.target for sample in samples])
         target = encode_batch(self.codec, points, self.weights)
         batch = default_collate([sample._replace(target=0) for sample in samples])
-        return batch._replace(target=_tensors(target))
+        return batch._replace(target=to_tensors(target))
 
 
-def _tensors(value: Any) -> Any:
+def to_tensors(value: Any) -> Any:
     """Turn the arrays of a bundle into tensors, whatever it is nested in."""
     if isinstance(value, np.ndarray):
         return from_numpy(np.require(value, requirements="W"))
     if isinstance(value, tuple):
-        parts = map(_tensors, value)
+        parts = map(to_tensors, value)
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     return value if isinstance(value, Tensor) else default_collate([value])[0]
 

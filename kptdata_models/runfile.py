@@ -142,6 +142,8 @@ class TrainSpec:
         gamma: that factor.
         warmup_steps: steps over which the rate rises from nearly nothing.
         precision: ``32``, ``bf16`` or ``16`` (mixed precision).
+        channels_last: keep the channels of a cell side by side in memory. Convolutions are faster
+            so, most of all with `bf16`; results differ by rounding.
         clip_grad_norm: largest norm of the gradient; 0 for none.
         accumulate: batches per step of the optimizer.
         ema: decay of the running average of the weights that is evaluated and kept; 0 for none.
@@ -172,6 +174,7 @@ class TrainSpec:
     gamma: float = 0.1
     warmup_steps: int = 0
     precision: str = "32"
+    channels_last: bool = False
     clip_grad_norm: float = 0.0
     accumulate: int = 1
     ema: float = 0.0

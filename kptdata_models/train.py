@@ -104,6 +104,8 @@ def prepare(run: Run, *, overfit: int = 0) -> Prepared:
             model, run.model.weights, prefix=run.model.weights_prefix, into=run.model.weights_into
         )
         report.append(match.table())
+    if run.train.channels_last:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module = PoseModule(model, run, train.dataset, None if val is None else val.dataset)
     samples = TopdownDataset(
         train.dataset,

@@ -62,6 +62,7 @@ lr = 4e-3
 schedule = "cosine"
 warmup_steps = 20
 weight_decay = 0.01
+channels_last = true
 val_every = 5
 """
 

@@ -13,6 +13,7 @@ class FeaturePoints(nn.Module):
 
     A mean over a map forgets where things are, and a network has to say it in the strengths of its
     channels; here places are numbers from the start, so small networks learn coordinates quickly.
+    Before training a feature is nearly everywhere alike, and so its place the middle.
 
     Args:
         in_channels: channels of the map.
@@ -25,15 +26,16 @@ class FeaturePoints(nn.Module):
 
     def __init__(self, in_channels: int, count: int) -> None:
         super().__init__()
-        self.out_channels = 2 * count
         self.features = nn.Conv2d(in_channels, count, 1)
+        nn.init.normal_(self.features.weight, std=0.001)
+        nn.init.zeros_(self.features.bias)  # type: ignore[arg-type]
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return places (B, 2 count), x and y as fractions of width and height, of (B, C, H, W)."""
+        """Return places (B, count, 2), fractions of width and height, of maps (B, C, H, W)."""
         height, width = maps.shape[-2:]
         shares = self.features(maps).flatten(2).softmax(dim=-1).unflatten(-1, (height, width))
         places = []
         for summed, size in ((-2, width), (-1, height)):
             centres = (torch.arange(size, device=maps.device, dtype=maps.dtype) + 0.5) / size
             places.append((shares.sum(dim=summed) * centres).sum(dim=-1))
-        return torch.cat(places, dim=-1)
+        return torch.stack(places, dim=-1)

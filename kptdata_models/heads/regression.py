@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from kptdata_models.accuracy import pose_accuracy
-from kptdata_models.heads.base import PoseHead, make_loss, one_person
-from kptdata_models.heads.feature_points import FeaturePoints
+from kptdata_models.heads.base import one_person
+from kptdata_models.heads.coordinates import CoordinateHead
 from kptdata_models.losses.regression import SmoothL1Loss
 
 __all__ = ["RegressionHead", "RegressionOutput"]
@@ -21,7 +21,7 @@ class RegressionOutput(NamedTuple):
     coords: Tensor  # (B, K, 2) fractions of the input's width and height
 
 
-class RegressionHead(PoseHead[RegressionOutput]):
+class RegressionHead(CoordinateHead[RegressionOutput]):
     """Coordinates from a pooled vector, as in DeepPose.
 
     Args:
@@ -30,7 +30,8 @@ class RegressionHead(PoseHead[RegressionOutput]):
         num_joints: number of keypoints.
         codec: a regression codec.
         loss: a module, or a table ``{type, ...}``; by default `SmoothL1Loss` with weights.
-        feature_points: regress from the places of so many features of a map; 0 from a vector.
+        feature_points: regress from the places of so many features of a map, of which the first
+            begin as the keypoints; 0 from a vector.
         in_index: which map.
 
     References:
@@ -47,23 +48,12 @@ class RegressionHead(PoseHead[RegressionOutput]):
         feature_points: int = 0,
         in_index: int = -1,
     ) -> None:
-        super().__init__()
-        self.in_channels = in_channels
-        self.in_index = in_index
-        self.num_joints = num_joints
-        self.codec = codec
-        self.loss_module = make_loss(loss, SmoothL1Loss, use_target_weight=True)
-        self.points = FeaturePoints(in_channels, feature_points) if feature_points else None
-        length = in_channels if self.points is None else self.points.out_channels
-        self.fc = nn.Linear(length, num_joints * 2)
+        super().__init__(
+            2, in_channels, num_joints, codec, loss, SmoothL1Loss, feature_points, in_index
+        )
 
-    def forward(self, maps: Sequence[Tensor]) -> RegressionOutput:
-        """Return coordinates of the last vector."""
-        return RegressionOutput(self.fc(self._vector(maps)).reshape(-1, self.num_joints, 2))
-
-    def _vector(self, maps: Sequence[Tensor]) -> Tensor:
-        chosen = maps[self.in_index]
-        return chosen.flatten(1) if self.points is None else self.points(chosen)
+    def _regress(self, chosen: Tensor) -> RegressionOutput:
+        return RegressionOutput(self._values(chosen))
 
     def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
         """Return ``loss_kpt`` and ``acc_pose``."""

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from kptdata_models.accuracy import pose_accuracy
-from kptdata_models.heads.base import PoseHead, make_loss, one_person
-from kptdata_models.heads.feature_points import FeaturePoints
+from kptdata_models.heads.base import one_person
+from kptdata_models.heads.coordinates import CoordinateHead
 from kptdata_models.losses.rle import RLELoss
 
 __all__ = ["RLEHead", "RLEOutput"]
@@ -22,7 +22,7 @@ class RLEOutput(NamedTuple):
     sigma: Tensor  # (B, K, 2) deviations before the sigmoid
 
 
-class RLEHead(PoseHead[RLEOutput]):
+class RLEHead(CoordinateHead[RLEOutput]):
     """Coordinates and their deviations from a pooled vector.
 
     Args:
@@ -31,7 +31,8 @@ class RLEHead(PoseHead[RLEOutput]):
         num_joints: number of keypoints.
         codec: a regression codec.
         loss: a module, or a table ``{type, ...}``; by default `RLELoss` with weights.
-        feature_points: regress from the places of so many features of a map; 0 from a vector.
+        feature_points: regress from the places of so many features of a map, of which the first
+            begin as the keypoints, and deviations from a mean over it; 0 all from a vector.
         in_index: which map.
 
     References:
@@ -49,24 +50,18 @@ class RLEHead(PoseHead[RLEOutput]):
         feature_points: int = 0,
         in_index: int = -1,
     ) -> None:
-        super().__init__()
-        self.in_channels = in_channels
-        self.in_index = in_index
-        self.num_joints = num_joints
-        self.codec = codec
-        self.loss_module = make_loss(loss, RLELoss, use_target_weight=True)
-        self.points = FeaturePoints(in_channels, feature_points) if feature_points else None
-        length = in_channels if self.points is None else self.points.out_channels
-        self.fc = nn.Linear(length, num_joints * 4)
+        # Where a feature is does not tell how sure it is.
+        values = 2 if feature_points else 4
+        super().__init__(
+            values, in_channels, num_joints, codec, loss, RLELoss, feature_points, in_index
+        )
+        self.deviations = nn.Linear(in_channels, num_joints * 2) if feature_points else None
 
-    def forward(self, maps: Sequence[Tensor]) -> RLEOutput:
-        """Return coordinates and deviations of the last vector."""
-        values = self.fc(self._vector(maps)).reshape(-1, self.num_joints, 4)
-        return RLEOutput(values[..., :2], values[..., 2:])
-
-    def _vector(self, maps: Sequence[Tensor]) -> Tensor:
-        chosen = maps[self.in_index]
-        return chosen.flatten(1) if self.points is None else self.points(chosen)
+    def _regress(self, chosen: Tensor) -> RLEOutput:
+        values = self._values(chosen)
+        if self.deviations is None:
+            return RLEOutput(values[..., :2], values[..., 2:])
+        return RLEOutput(values, self._per_keypoint(self.deviations(chosen.mean(dim=(2, 3)))))
 
     def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
         """Return ``loss_kpt`` and ``acc_pose``."""

@@ -17,9 +17,11 @@ from kptdata_models.summary import summarise_model, summarise_run
 SCHEMA = load_schema("coco")
 HEATMAP = {"type": "MSRAHeatmap", "input_size": [64, 64], "heatmap_size": [16, 16], "sigma": 2.0}
 REGRESSION = {"type": "RegressionLabel", "input_size": [64, 64]}
+INTEGRAL = HEATMAP | {"type": "IntegralRegressionLabel"}
 SIMCC = {"type": "SimCCLabel", "input_size": [64, 64], "sigma": 3.0}
 RESNET = {"type": "ResNet", "depth": 18, "stem_channels": 4, "base_channels": 4}
 GAP = {"type": "GlobalAveragePooling"}
+POINTS = {"type": "RegressionHead", "feature_points": 20}
 HEAD = {"type": "HeatmapHead", "deconv_out_channels": [8, 8, 8]}
 
 
@@ -115,6 +117,27 @@ def test_channels_and_sizes_are_filled_in(codec, model):
             {"head": HEAD, "auxiliary": [HEAD | {"in_channels": 1}]},
             "set model.auxiliary.0.in_channels = 32",
         ),
+        (
+            REGRESSION,
+            {"neck": GAP, "head": {"type": "RegressionHead"}, "auxiliary": [HEAD]},
+            "model.auxiliary.0: HeatmapHead cannot take features .* leave the pooling neck out",
+        ),
+        (
+            REGRESSION,
+            {"head": POINTS, "auxiliary": [HEAD]},
+            r"model.auxiliary.0: the loss of HeatmapHead cannot take what RegressionLabel encodes "
+            r"\(keypoint_labels, keypoint_weights\).*'heatmaps'; choose a codec",
+        ),
+        (
+            INTEGRAL,
+            {"head": POINTS, "auxiliary": [HEAD | {"deconv_out_channels": [8]}]},
+            r"model.auxiliary.0: the loss .* set codec.heatmap_size = \[4, 4\]",
+        ),
+        (
+            HEATMAP,
+            {"head": HEAD | {"loss": {"type": "RLELoss"}}},
+            "model.head: the loss of HeatmapHead cannot take what MSRAHeatmap encodes",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_key_to_set(codec, model, message):
@@ -137,6 +160,17 @@ def test_auxiliary_heads_add_their_weighted_loss():
     torch.testing.assert_close(
         terms["loss"], terms["loss_kpt"] + 0.5 * terms["auxiliary0_loss_kpt"]
     )
+
+
+def test_an_auxiliary_head_may_learn_what_the_codec_does_not_decode():
+    estimator = build(INTEGRAL, head=POINTS, auxiliary=[HEAD])
+    codec = codecs.from_config(INTEGRAL)
+    target = codec.encode(torch.full((2, 1, 17, 2), 20.0), torch.ones(2, 1, 17, dtype=torch.bool))
+    images = torch.zeros(2, 3, 64, 64)
+    terms = estimator(images, target, mode="loss")
+    terms["auxiliary0_loss_kpt"].backward()
+    assert all(p.grad is not None for p in estimator.auxiliary.parameters())
+    assert estimator(images, mode="predict").keypoints.xy.shape == (2, 1, 17, 2)
 
 
 def test_modes_are_checked():

@@ -180,11 +180,57 @@ def test_feature_points_are_the_places_of_features():
     maps = torch.zeros(1, 2, 4, 8)
     maps[0, 0, 3, 1] = 1.0  # row 3 of 4, column 1 of 8
     maps[0, 1, 0, 6] = maps[0, 1, 0, 7] = 1.0  # between two cells
-    x, y = points(maps).reshape(2, 2)
+    x, y = points(maps)[0].T
     torch.testing.assert_close(x, torch.tensor([1.5 / 8, 7 / 8]))
     torch.testing.assert_close(y, torch.tensor([3.5 / 4, 0.5 / 4]))
     flat = points(torch.zeros(1, 2, 4, 8))
-    torch.testing.assert_close(flat, torch.full((1, 4), 0.5))
-    mirrored_x, mirrored_y = points(maps.flip(-1)).reshape(2, 2)
+    torch.testing.assert_close(flat, torch.full((1, 2, 2), 0.5))
+    mirrored_x, mirrored_y = points(maps.flip(-1))[0].T
     torch.testing.assert_close(mirrored_x, 1 - x)
     torch.testing.assert_close(mirrored_y, y)
+
+
+def points_at(head, keypoints):
+    """Let the first features be channels of a map, sharp, the others everywhere alike."""
+    with torch.no_grad():
+        head.points.features.weight.zero_()
+        for k in range(keypoints):
+            head.points.features.weight[k, k] = 1000.0
+
+
+@pytest.mark.parametrize("kind", ["points", "rle-points"])
+def test_coordinates_begin_as_the_places_of_the_first_features(kind):
+    torch.manual_seed(0)
+    head = MAKERS[kind][1]()
+    points_at(head, 3)
+    maps = torch.zeros(1, 8, 12, 8)
+    cells = [(2, 1), (11, 7), (5, 3)]
+    for k, (row, column) in enumerate(cells):
+        maps[0, k, row, column] = 1.0
+    places = torch.tensor([[(column + 0.5) / 8, (row + 0.5) / 12] for row, column in cells])
+    found = head((maps,)).coords[0]
+    # What else is added has weights of deviation 0.01: ten places in 0..1.
+    torch.testing.assert_close(found, places, rtol=0, atol=0.01 * 10**0.5 * 3)
+    assert not torch.equal(found, places)
+
+
+@pytest.mark.parametrize("kind", ["regression", "rle", "points", "rle-points"])
+def test_coordinates_are_exact_in_mixed_precision(kind, head):
+    maps = features(kind)
+    exact = head(maps)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = head(maps)
+    for one, other in zip(exact, mixed, strict=True):
+        assert other.dtype == torch.float32
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_deviations_do_not_come_from_places():
+    """Where a feature is does not tell how sure it is: shifted maps give the same deviations."""
+    torch.manual_seed(0)
+    head = MAKERS["rle-points"][1]()
+    points_at(head, 3)
+    maps = torch.randn(1, 8, 12, 8)
+    one, other = head((maps,)), head((maps.roll(3, dims=-1),))
+    torch.testing.assert_close(one.sigma, other.sigma)
+    assert not torch.allclose(one.coords, other.coords, atol=0.05)

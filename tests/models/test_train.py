@@ -25,6 +25,7 @@ from kptdata_models.runfile import Run, TrainSpec
 from kptdata_models.train import fit
 
 STEPS = "train/loss"
+STEM = "model.backbone.conv1.weight"
 
 
 class KillAt(pl.Callback):
@@ -103,7 +104,11 @@ def test_the_same_seed_gives_the_same_losses(plan, tmp_path):
     [
         pytest.param({"checkpoint_every": 2, "ema": 0.9}, "middle", id="within-an-epoch"),
         pytest.param({"checkpoint_every": 1, "accumulate": 2}, 3, id="within-a-step"),
-        pytest.param({"warmup_steps": 4, "schedule": "cosine"}, 8, id="after-an-epoch"),
+        pytest.param(
+            {"warmup_steps": 4, "schedule": "cosine", "channels_last": True},
+            8,
+            id="after-an-epoch",
+        ),
         pytest.param({}, 2, id="before-the-first-checkpoint"),
     ],
 )
@@ -153,6 +158,19 @@ def test_options_work_together(plan, tmp_path, precision, head):
     log = read_log(tmp_path / "out" / "metrics.csv")
     assert all(map(math.isfinite, log[STEPS].values()))
     assert 0 <= result.metrics["pck"] <= 1
+
+
+def test_channels_last_changes_nothing_but_rounding(plan, tmp_path):
+    logs = []
+    for channels_last in (False, True):
+        plan["train"] |= {"channels_last": channels_last, "epochs": 1}
+        out = tmp_path / str(channels_last)
+        result = fit(Run.from_dict(plan), out)
+        logs.append(read_log(out / "metrics.csv"))
+        weight = torch.load(result.last, weights_only=True)["state_dict"][STEM]
+        assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+    for one, other in zip(*(log[STEPS].values() for log in logs), strict=True):
+        assert other == pytest.approx(one, rel=1e-3)
 
 
 def test_batches_of_a_step_draw_differently(plan, tmp_path):

@@ -11,8 +11,14 @@ from kptdata.synth import synth
 
 SHARED = Path(__file__).parents[3] / "shared"
 
-BACKBONE = {"type": "ResNet", "depth": 18, "stem_channels": 32, "base_channels": 32}
-PYRAMID = BACKBONE | {"num_stages": 3, "out_indices": [0, 1, 2]}
+PYRAMID = {
+    "type": "ResNet",
+    "depth": 18,
+    "stem_channels": 32,
+    "base_channels": 32,
+    "num_stages": 3,
+    "out_indices": [0, 1, 2],
+}
 
 
 def heads(size: tuple[int, int]) -> dict[str, dict[str, Any]]:
@@ -26,9 +32,17 @@ def heads(size: tuple[int, int]) -> dict[str, dict[str, Any]]:
         "unbiased": True,
     }
     simcc = {"type": "SimCCLabel", "input_size": [width, height], "sigma": 2.0}
-    regression = {"type": "RegressionLabel", "input_size": [width, height]}
+    regression = {
+        "type": "IntegralRegressionLabel",
+        "input_size": [width, height],
+        "heatmap_size": [width // 4, height // 4],
+        "sigma": 0.8,
+        "unbiased": True,
+    }
     fpn = {"type": "FPN", "out_channels": 64}
-    pooled = {"backbone": BACKBONE, "neck": {"type": "GlobalAveragePooling"}}
+    points = {"feature_points": 128, "in_index": 0}
+    # Trained along with regression: where a joint is on the map teaches the map to show it.
+    maps = {"type": "HeatmapHead", "in_index": 0, "softmax": True, "deconv_out_channels": []}
     return {
         "heatmap": {
             "codec": heatmap,
@@ -53,11 +67,27 @@ def heads(size: tuple[int, int]) -> dict[str, dict[str, Any]]:
         },
         "regression": {
             "codec": regression,
-            "model": pooled | {"head": {"type": "RegressionHead", "loss": {"type": "L1Loss",
-                                        "use_target_weight": True}}},
+            "model": {
+                "backbone": PYRAMID,
+                "neck": fpn,
+                "head": {
+                    "type": "RegressionHead",
+                    "loss": {"type": "L1Loss", "use_target_weight": True},
+                    **points,
+                },
+                "auxiliary": [maps | {"weight": 0.1}],
+            },
         },
-        "rle": {"codec": regression, "model": pooled | {"head": {"type": "RLEHead"}}},
-    }  # fmt: skip
+        "rle": {
+            "codec": regression,
+            "model": {
+                "backbone": PYRAMID,
+                "neck": fpn,
+                "head": {"type": "RLEHead", **points},
+                "auxiliary": [maps | {"weight": 60.0}],
+            },
+        },
+    }
 
 
 @pytest.fixture(scope="session")
