@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from kptdata.errors import OptionError
 from kptdata_models.heads.base import PoseHead, make_loss
 from kptdata_models.heads.feature_points import FeaturePoints
 
@@ -31,6 +32,9 @@ class CoordinateHead(PoseHead[Output]):
         feature_points: regress from the places of so many features of a map; 0 from a vector. The
             first features stand for the keypoints when training starts.
         in_index: which map.
+
+    Raises:
+        OptionError: `feature_points` is negative.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class CoordinateHead(PoseHead[Output]):
         in_index: int,
     ) -> None:
         super().__init__()
+        if feature_points < 0:
+            raise OptionError(f"feature_points: expected 0 or more, got {feature_points}")
         self.in_channels = in_channels
         self.in_index = in_index
         self.num_joints = num_joints

@@ -87,6 +87,12 @@ def test_channels_and_sizes_are_filled_in(codec, model):
             'set model.neck.type = "GlobalAveragePooling"',
         ),
         (REGRESSION, {"neck": GAP, "head": HEAD}, "leave the pooling neck out"),
+        (REGRESSION, {"neck": GAP, "head": POINTS}, "leave the pooling neck out"),
+        (
+            REGRESSION,
+            {"head": POINTS | {"feature_points": -1}},
+            "model.head.feature_points: expected 0 or more, got -1",
+        ),
         (HEATMAP, {"head": {"type": "HeatmapHed"}}, "did you mean HeatmapHead"),
         (HEATMAP, {"head": {"in_channels": 32}}, "model.head.type: missing; choose from"),
         (HEATMAP, {"head": HEAD | {"channels": 1}}, r"key in \[model.head\] of HeatmapHead"),
