@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
-    "best", "case", "child", "interpreter_of", "peak_mb", "resident_mb", "table", "timed",
+    "alone", "best", "case", "child", "interpreter_of", "peak_mb", "resident_mb", "table", "timed",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +57,11 @@ def case(ours: float, peer: float, unit: str, *, ours_last: bool = False) -> dic
     """Return one case of the printed object."""
     ratio = peer / ours if ours_last else ours / peer
     return {"ours": round(ours, 3), "peer": round(peer, 3), "ratio": round(ratio, 3), "unit": unit}
+
+
+def alone(value: float, unit: str) -> dict[str, Any]:
+    """Return one case that has no peer."""
+    return {"ours": value, "peer": None, "ratio": None, "unit": unit}
 
 
 def timed(prefix: str, call: Any) -> tuple[Any, dict[str, float]]:

@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from _process import case, child, interpreter_of, table, timed
+from _process import alone, case, child, interpreter_of, table, timed
 from _train2017 import make
 
 FORMATS = {"yolo_pose": "yolo", "cvat_images": "people.xml"}
@@ -83,8 +83,8 @@ def _cases(ours: dict[str, float], peers: dict[str, dict[str, float]]) -> dict[s
     for step in [key.removesuffix("_cpu_s") for key in ours if key.endswith("_cpu_s")]:
         rivals = {name: row for name, row in peers.items() if f"{step}_s" in row}
         if not rivals:
-            cases[f"{step} time"] = _alone(ours[f"{step}_s"], "s")
-            cases[f"{step} memory"] = _alone(ours[f"{step}_mb"], "MB")
+            cases[f"{step} time"] = alone(round(ours[f"{step}_s"], 3), "s")
+            cases[f"{step} memory"] = alone(round(ours[f"{step}_mb"], 3), "MB")
         for name, row in rivals.items():
             for title, key in (("time", f"{step}_s"), ("CPU", f"{step}_cpu_s")):
                 cases[f"{step} {title}, {name} / ours"] = case(
@@ -93,10 +93,6 @@ def _cases(ours: dict[str, float], peers: dict[str, dict[str, float]]) -> dict[s
             key = f"{step}_mb"
             cases[f"{step} memory, ours / {name}"] = case(ours[key], row[key], "MB")
     return cases
-
-
-def _alone(value: float, unit: str) -> dict[str, Any]:
-    return {"ours": round(value, 3), "peer": None, "ratio": None, "unit": unit}
 
 
 # Contestants

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _process import case, child, interpreter_of, peak_mb
+from _process import alone, case, child, interpreter_of, peak_mb
 
 IMAGES, TRUTHS, RESULTS, KEYPOINTS = 5_000, 11_004, 100_000, 17
 WITHOUT_KEYPOINTS = 0.42  # share of val2017's people
@@ -301,16 +301,12 @@ def _cases(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
         ):
             cases[f"{title}, {name} / ours"] = case(ours[key], row[key], "s", ours_last=True)
         cases[f"memory, ours / {name}"] = case(ours["peak_mb"], row["peak_mb"], "MB")
-        cases[f"largest difference from {name}"] = _alone(row["largest_difference"], "of AP and AR")
+        cases[f"largest difference from {name}"] = alone(row["largest_difference"], "of AP and AR")
     for row in report.get("curve", ()):
         named = f"{row['results']:,} results as arrays"
-        cases[f"{named}, time a result"] = _alone(row["microseconds_a_result"], "us")
-        cases[f"{named}, memory a result"] = _alone(row["bytes_a_result"], "bytes")
+        cases[f"{named}, time a result"] = alone(row["microseconds_a_result"], "us")
+        cases[f"{named}, memory a result"] = alone(row["bytes_a_result"], "bytes")
     return cases
-
-
-def _alone(value: float, unit: str) -> dict[str, Any]:
-    return {"ours": value, "peer": None, "ratio": None, "unit": unit}
 
 
 def _table(report: dict[str, Any]) -> str:

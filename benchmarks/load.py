@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from _process import best, case, child, interpreter_of, table, timed
+from _process import alone, best, case, child, interpreter_of, table, timed
 from _train2017 import equal, make
 
 PEERS = {"pycocotools": "pycocotools.coco", "mmpose": "mmpose.datasets"}
@@ -87,12 +87,7 @@ def _cases(
         cases[f"load memory, ours / {name}"] = case(ours["load_mb"], row["load_mb"], "MB")
     cases["write time / load time"] = case(ours["write_s"], ours["load_s"], "s")
     cases["write CPU / load CPU"] = case(ours["write_cpu_s"], ours["load_cpu_s"], "s")
-    cases["write memory above load"] = {
-        "ours": round(ours["write_mb"] - ours["load_mb"], 1),
-        "peer": None,
-        "ratio": None,
-        "unit": "MB",
-    }
+    cases["write memory above load"] = alone(round(ours["write_mb"] - ours["load_mb"], 1), "MB")
     cases["annotations kept equal"] = case(kept["equal"], kept["people"], "annotations")
     return cases
 

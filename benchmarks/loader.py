@@ -27,7 +27,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from _process import case, child, interpreter_of, resident_mb, table
+from _process import alone, case, child, interpreter_of, resident_mb, table
 from _train2017 import make
 
 PEER = str(Path(__file__).with_name("_loader_peer.py"))
@@ -83,7 +83,9 @@ def pipelines(folder: Path, people: int, passes: int) -> dict[str, dict[str, Any
             named = f"sample, {title}, mmpose / ours"
             cases[named] = case(ours["ms"], theirs["ms"], "ms", ours_last=True)
         if decode == "reduced":
-            cases["grey levels that reduced decoding changes"] = _alone(ours["gap"], "levels")
+            cases["grey levels that reduced decoding changes"] = alone(
+                round(ours["gap"], 3), "levels"
+            )
     return cases
 
 
@@ -93,7 +95,7 @@ def large(folder: Path, scale: float) -> dict[str, dict[str, Any]]:
     child(sys.executable, __file__, "make", str(source), str(scale))
     child(sys.executable, __file__, "few", str(images))
     ours = child(sys.executable, __file__, "large", str(source), str(images))
-    cases = {"epoch start": _alone(ours["start_s"], "s")}
+    cases = {"epoch start": alone(round(ours["start_s"], 3), "s")}
     peer = interpreter_of("mmpose")
     if peer is not None:
         theirs = child(peer, PEER, "large", str(source), str(images))
@@ -103,10 +105,6 @@ def large(folder: Path, scale: float) -> dict[str, dict[str, Any]]:
         cases["worker memory, ours / mmpose"] = case(ours["mb_1000"], theirs["mb_1000"], "MB")
     cases["worker memory, 20,000 / 1,000 samples"] = case(ours["mb_20000"], ours["mb_1000"], "MB")
     return cases
-
-
-def _alone(value: float, unit: str) -> dict[str, Any]:
-    return {"ours": round(value, 3), "peer": None, "ratio": None, "unit": unit}
 
 
 # Contestants

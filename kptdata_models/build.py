@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
@@ -135,13 +136,14 @@ def _make_preprocessor(table: Mapping[str, Any]) -> Preprocessor:
         raise OptionError(f"model.preprocessor.{error}") from error
 
 
-def _run(module: nn.Module, x: Any, call: Callable[[Any], Any] | None = None) -> Any:
-    """Run a module, or a method of it, once, leaving mode, gradients and statistics alone."""
+@contextmanager
+def _trial(module: nn.Module) -> Iterator[None]:
+    """Run a module within, leaving mode, gradients and statistics alone."""
     mode = module.training
     module.eval()
     try:
         with torch.no_grad():
-            return (call or module)(x)
+            yield
     finally:
         module.train(mode)
 
@@ -150,7 +152,8 @@ def _measure(backbone: nn.Module, spec: ModelSpec, codec: Any) -> Sequence[Tenso
     width, height = codec.input_size
     name = spec.backbone["type"]
     try:
-        maps: Sequence[Tensor] = _run(backbone, torch.zeros(1, 3, height, width))
+        with _trial(backbone):
+            maps: Sequence[Tensor] = backbone(torch.zeros(1, 3, height, width))
     except RuntimeError as error:
         raise OptionError(
             f"codec.input_size: {name} cannot take an input of {width} x {height} ({error}); "
@@ -185,7 +188,8 @@ def _build_neck(
             f"set model.neck.in_channels = {channels}"
         )
     try:
-        return neck, _run(neck, features)
+        with _trial(neck):
+            return neck, neck(features)
     except (RuntimeError, IndexError, ValueError) as error:
         raise OptionError(
             f"model.neck: {spec.neck['type']} cannot take the backbone's maps "
@@ -247,7 +251,8 @@ def _outputs(
     head: PoseHead[Any], table: Mapping[str, Any], place: str, maps: Sequence[Tensor]
 ) -> Sequence[Tensor]:
     try:
-        found: Sequence[Tensor] = head.as_decoded(_run(head, maps))
+        with _trial(head):
+            found: Sequence[Tensor] = head.as_decoded(head(maps))
     except KptDataError:
         raise
     except RuntimeError as error:
@@ -291,7 +296,8 @@ def _check_loss(
     points = np.zeros((1, 1, keypoints, 2), np.float32)
     target = to_tensors(codec.encode(points, np.ones(points.shape[:-1], dtype=bool)))
     try:
-        _run(head, maps, lambda seen: head.loss(seen, target))
+        with _trial(head):
+            head.loss(maps, target)
     except (RuntimeError, AttributeError, IndexError, TypeError, ValueError) as error:
         fields = ", ".join(getattr(target, "_fields", ()))
         shapes = [tuple(x.shape[1:]) for x in found]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kptdata.errors import ArrayError, OptionError
 
-__all__ = ["PoseHead", "make_loss", "one_person"]
+__all__ = ["PoseHead", "make_loss", "one_person", "softmax_of_cells"]
 
 Output = TypeVar("Output")
 
@@ -112,3 +112,8 @@ def one_person(name: str, array: Tensor, axes: int) -> Tensor:
     if array.ndim != axes + 1 or array.shape[1] != 1:
         raise ArrayError(f"{name}: expected one person per sample, got shape {tuple(array.shape)}")
     return array[:, 0]
+
+
+def softmax_of_cells(maps: Tensor) -> Tensor:
+    """Return maps (B, C, H, W) that add up to 1 each, of logits of that shape."""
+    return maps.flatten(2).softmax(dim=2).reshape(maps.shape)

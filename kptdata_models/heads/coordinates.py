@@ -10,16 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from kptdata.errors import OptionError
-from kptdata_models.heads.base import PoseHead, make_loss
+from kptdata_models.accuracy import pose_accuracy
+from kptdata_models.heads.base import PoseHead, make_loss, one_person
 from kptdata_models.heads.feature_points import FeaturePoints
 
 __all__ = ["CoordinateHead"]
 
-Output = TypeVar("Output")
+Output = TypeVar("Output", bound=tuple[Tensor, ...])
 
 
 class CoordinateHead(PoseHead[Output]):
     """A few values per keypoint, of which the first two are its coordinates.
+
+    The output is a tuple that begins with the coordinates (B, K, 2), as the loss takes it.
 
     Args:
         values: how many values a keypoint has.
@@ -67,6 +70,16 @@ class CoordinateHead(PoseHead[Output]):
         # Half precision cannot tell neighbouring pixels apart, whatever the maps were computed in.
         with torch.autocast(chosen.device.type, enabled=False):
             return self._regress(chosen.to(self.fc.weight.dtype))
+
+    def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
+        """Return ``loss_kpt`` and ``acc_pose``."""
+        output = self(maps)
+        labels = one_person("keypoint_labels", target.keypoint_labels, 3)
+        weights = one_person("keypoint_weights", target.keypoint_weights, 2)
+        return {
+            "loss_kpt": self.loss_module(*output, labels, weights[..., None]),
+            "acc_pose": pose_accuracy(output[0].detach(), labels, weights, (1, 1)),
+        }
 
     @abstractmethod
     def _regress(self, chosen: Tensor) -> Output:

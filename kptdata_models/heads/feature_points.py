@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from kptdata_models.heads.base import softmax_of_cells
+
 __all__ = ["FeaturePoints"]
 
 
@@ -33,7 +35,7 @@ class FeaturePoints(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return places (B, count, 2), fractions of width and height, of maps (B, C, H, W)."""
         height, width = maps.shape[-2:]
-        shares = self.features(maps).flatten(2).softmax(dim=-1).unflatten(-1, (height, width))
+        shares = softmax_of_cells(self.features(maps))
         places = []
         for summed, size in ((-2, width), (-1, height)):
             centres = (torch.arange(size, device=maps.device, dtype=maps.dtype) + 0.5) / size

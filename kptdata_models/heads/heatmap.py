@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from kptdata.errors import OptionError
 from kptdata_models.accuracy import heatmap_peaks, pose_accuracy
-from kptdata_models.heads.base import PoseHead, make_loss, one_person
+from kptdata_models.heads.base import PoseHead, make_loss, one_person, softmax_of_cells
 from kptdata_models.losses.heatmap import (
     CombinedTargetMSELoss,
     KeypointCrossEntropyLoss,
@@ -111,10 +111,7 @@ class HeatmapHead(PoseHead[HeatmapOutput]):
 
     def as_decoded(self, output: HeatmapOutput) -> tuple[Tensor, ...]:
         """Return the heatmaps."""
-        if not self.softmax:
-            return (output.heatmaps,)
-        maps = output.heatmaps
-        return (maps.flatten(2).softmax(dim=2).reshape(maps.shape),)
+        return (softmax_of_cells(output.heatmaps) if self.softmax else output.heatmaps,)
 
 
 def _default_loss(codec: Any, softmax: bool) -> type[nn.Module]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from kptdata_models.accuracy import pose_accuracy
-from kptdata_models.heads.base import one_person
 from kptdata_models.heads.coordinates import CoordinateHead
 from kptdata_models.losses.regression import SmoothL1Loss
 
@@ -54,16 +52,6 @@ class RegressionHead(CoordinateHead[RegressionOutput]):
 
     def _regress(self, chosen: Tensor) -> RegressionOutput:
         return RegressionOutput(self._values(chosen))
-
-    def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
-        """Return ``loss_kpt`` and ``acc_pose``."""
-        coords = self(maps).coords
-        labels = one_person("keypoint_labels", target.keypoint_labels, 3)
-        weights = one_person("keypoint_weights", target.keypoint_weights, 2)
-        return {
-            "loss_kpt": self.loss_module(coords, labels, weights[..., None]),
-            "acc_pose": pose_accuracy(coords.detach(), labels, weights, (1, 1)),
-        }
 
     def as_decoded(self, output: RegressionOutput) -> tuple[Tensor, ...]:
         """Return coordinates (B, 1, K, 2)."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from kptdata_models.accuracy import pose_accuracy
-from kptdata_models.heads.base import one_person
 from kptdata_models.heads.coordinates import CoordinateHead
 from kptdata_models.losses.rle import RLELoss
 
@@ -62,15 +60,6 @@ class RLEHead(CoordinateHead[RLEOutput]):
         if self.deviations is None:
             return RLEOutput(values[..., :2], values[..., 2:])
         return RLEOutput(values, self._per_keypoint(self.deviations(chosen.mean(dim=(2, 3)))))
-
-    def loss(self, maps: Sequence[Tensor], target: Any) -> dict[str, Tensor]:
-        """Return ``loss_kpt`` and ``acc_pose``."""
-        output = self(maps)
-        labels = one_person("keypoint_labels", target.keypoint_labels, 3)
-        weights = one_person("keypoint_weights", target.keypoint_weights, 2)
-        loss = self.loss_module(output.coords, output.sigma, labels, weights[..., None])
-        accuracy = pose_accuracy(output.coords.detach(), labels, weights, (1, 1))
-        return {"loss_kpt": loss, "acc_pose": accuracy}
 
     def as_decoded(self, output: RLEOutput) -> tuple[Tensor, ...]:
         """Return coordinates and deviations in 0..1, both (B, 1, K, 2)."""

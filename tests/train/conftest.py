@@ -11,15 +11,6 @@ from kptdata.synth import synth
 
 SHARED = Path(__file__).parents[3] / "shared"
 
-PYRAMID = {
-    "type": "ResNet",
-    "depth": 18,
-    "stem_channels": 32,
-    "base_channels": 32,
-    "num_stages": 3,
-    "out_indices": [0, 1, 2],
-}
-
 
 def heads(size: tuple[int, int]) -> dict[str, dict[str, Any]]:
     """Return ``codec`` and ``model`` of a run per kind of head, for inputs of `size` (w, h)."""
@@ -32,59 +23,51 @@ def heads(size: tuple[int, int]) -> dict[str, dict[str, Any]]:
         "unbiased": True,
     }
     simcc = {"type": "SimCCLabel", "input_size": [width, height], "sigma": 2.0}
-    regression = {
+    regression = heatmap | {
         "type": "IntegralRegressionLabel",
-        "input_size": [width, height],
         "heatmap_size": [width // 4, height // 4],
         "sigma": 0.8,
-        "unbiased": True,
     }
-    fpn = {"type": "FPN", "out_channels": 64}
-    points = {"feature_points": 128, "in_index": 0}
+    pyramid = {
+        "backbone": {
+            "type": "ResNet",
+            "depth": 18,
+            "stem_channels": 32,
+            "base_channels": 32,
+            "num_stages": 3,
+            "out_indices": [0, 1, 2],
+        },
+        "neck": {"type": "FPN", "out_channels": 64},
+    }
+    maps = {"type": "HeatmapHead", "in_index": 0, "softmax": True}
     # Trained along with regression: where a joint is on the map teaches the map to show it.
-    maps = {"type": "HeatmapHead", "in_index": 0, "softmax": True, "deconv_out_channels": []}
+    along = maps | {"deconv_out_channels": []}
+    points = {"feature_points": 128, "in_index": 0}
+    l1 = {"type": "L1Loss", "use_target_weight": True}
     return {
         "heatmap": {
             "codec": heatmap,
-            "model": {
-                "backbone": PYRAMID,
-                "neck": fpn,
-                "head": {
-                    "type": "HeatmapHead",
-                    "in_index": 0,
-                    "softmax": True,
-                    "deconv_out_channels": [48],
-                },
-            },
+            "model": pyramid | {"head": maps | {"deconv_out_channels": [48]}},
         },
         "simcc": {
             "codec": simcc,
-            "model": {
-                "backbone": PYRAMID,
-                "neck": fpn,
-                "head": {"type": "SimCCHead", "in_index": 0, "deconv_out_channels": []},
-            },
+            "model": pyramid
+            | {"head": {"type": "SimCCHead", "in_index": 0, "deconv_out_channels": []}},
         },
         "regression": {
             "codec": regression,
-            "model": {
-                "backbone": PYRAMID,
-                "neck": fpn,
-                "head": {
-                    "type": "RegressionHead",
-                    "loss": {"type": "L1Loss", "use_target_weight": True},
-                    **points,
-                },
-                "auxiliary": [maps | {"weight": 0.1}],
+            "model": pyramid
+            | {
+                "head": points | {"type": "RegressionHead", "loss": l1},
+                "auxiliary": [along | {"weight": 0.1}],
             },
         },
         "rle": {
             "codec": regression,
-            "model": {
-                "backbone": PYRAMID,
-                "neck": fpn,
-                "head": {"type": "RLEHead", **points},
-                "auxiliary": [maps | {"weight": 60.0}],
+            "model": pyramid
+            | {
+                "head": points | {"type": "RLEHead"},
+                "auxiliary": [along | {"weight": 60.0}],
             },
         },
     }
